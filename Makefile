@@ -1,0 +1,64 @@
+# Two commands matter: `make run` starts the service, `make test` proves it.
+PYTHON ?= python3
+VENV   ?= .venv
+PORT   ?= 8080
+BIN     = $(VENV)/bin
+SERVICE = $(BIN)/cds-service
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check quick golden bench lock clean
+
+help:  ## show the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+
+# The locked set is reinstalled only when a lock file or pyproject.toml is newer than the mark.
+$(VENV)/run.mark: requirements/run.txt pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/test.mark: requirements/test.txt $(VENV)/run.mark
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/test.txt
+	@touch $@
+
+setup: $(VENV)/test.mark  ## create .venv and install the locked set, test tools included
+
+run: $(VENV)/run.mark  ## start the service on http://127.0.0.1:8080 (PORT changes it)
+	CDS_PORT=$(PORT) $(SERVICE) serve
+
+test: setup  ## everything that must hold: style, types, import rules, plans, tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(SERVICE) lint plan_definitions
+	$(SERVICE) test plan_definitions
+	$(BIN)/pytest
+
+check: test  ## another name for test
+
+quick: setup  ## style and the fast tests
+	$(BIN)/ruff check .
+	$(BIN)/pytest -q -m "not slow" tests/fhirpath tests/engine tests/hooks
+
+golden: setup  ## rewrite the golden answers; read the diff as a clinician would
+	$(BIN)/pytest -q tests/golden --write-golden
+
+bench: setup  ## ratios against named references, in one run
+	$(BIN)/python -m bench
+
+lock:  ## remake the hash-locked requirement files
+	$(PYTHON) -m venv $(VENV)-lock
+	$(VENV)-lock/bin/pip install --quiet pip-tools
+	$(VENV)-lock/bin/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras \
+	  --no-emit-find-links --no-emit-index-url --no-emit-trusted-host \
+	  --extra postgresql --extra build --output-file requirements/run.txt pyproject.toml
+	$(VENV)-lock/bin/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras \
+	  --no-emit-find-links --no-emit-index-url --no-emit-trusted-host \
+	  --extra postgresql --extra build --extra test --constraint requirements/run.txt \
+	  --output-file requirements/test.txt pyproject.toml
+	rm -rf $(VENV)-lock
+
+clean:  ## remove what the other targets made
+	rm -rf $(VENV) var build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
