@@ -11,7 +11,7 @@
     ├── StoreUnavailable      nothing can be written durably      HTTP 503
     └── EvaluationError       one action could not be judged; the others still run
 
-Anything else that is raised is a bug. No module-level state, no logging, no imports from the package.
+Anything else that is raised is a bug. No state, no logging, no imports from the package.
 """
 
 from __future__ import annotations
@@ -45,9 +45,13 @@ class Where:
 
 
 class CdsError(Exception):
-    """A failure with a stable code, a message for people, and a hint on how to fix it."""
+    """A failure with a stable code, a message for people, and a hint on how to fix it.
+
+    `status` is the HTTP status that the web answers (CDS Hooks requirements, 5.1).
+    """
 
     default_code = "cds-error"
+    status = 500
 
     def __init__(
         self,
@@ -76,7 +80,7 @@ class ContentError(CdsError):
 
 
 class ExpressionError(ContentError):
-    """A FHIRPath expression does not compile; `offset` is the zero-based character in `expression`."""
+    """A FHIRPath expression does not compile; `offset` is the zero-based place in `expression`."""
 
     default_code = "fhirpath"
 
@@ -119,24 +123,28 @@ class RequestError(CdsError):
     """The client's message cannot be processed; `where.path` names the member."""
 
     default_code = "bad-request"
+    status = 400
 
 
 class NotTrusted(CdsError):
     """The caller is not on the list; the reason stays in the log."""
 
     default_code = "not-trusted"
+    status = 401
 
 
 class UnknownService(CdsError):
     """No service has this id; the hint names the closest ones."""
 
     default_code = "unknown-service"
+    status = 404
 
 
 class PrefetchUnavailable(CdsError):
     """Required data is neither in prefetch nor to be had from the FHIR server; `keys` names it."""
 
     default_code = "prefetch-unavailable"
+    status = 412
 
     def __init__(self, message: str, *, keys: Iterable[str], hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
@@ -147,6 +155,7 @@ class StoreUnavailable(CdsError):
     """Feedback cannot be written durably now, so it is not acknowledged."""
 
     default_code = "store-unavailable"
+    status = 503
 
 
 class EvaluationError(CdsError):

@@ -1,0 +1,278 @@
+"""Runs author-written cases through the very `HookService.call` that answers EHRs.
+
+The format of a case is in `docs/architecture.md`, Cases. A case file with a mistake in it fails
+with a sentence that says what and where; it never passes silently.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from uuid import NAMESPACE_URL, uuid5
+
+from cds_service import fhir_json
+from cds_service.errors import CdsError, ContentError, Where, did_you_mean
+from cds_service.hooks.cards import EXTENSION
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+    from zoneinfo import ZoneInfo
+
+    from cds_service.engine import DataRequirement, Service
+    from cds_service.hooks.service import Answer, HookService
+
+MEMBERS = frozenset(
+    {
+        "name", "now", "hook", "service", "profile", "language", "data", "draftOrders",
+        "selections", "userId", "unavailable", "request", "expect",
+    }
+)  # fmt: skip
+EXPECTATIONS = frozenset({"status", "cards", "absent", "only"})
+CARD_EXPECTATIONS = frozenset({"rule", "indicator", "summary", "detail", "suggestions"})
+
+GENERAL_PRACTITIONER: Mapping[str, Any] = {
+    "resourceType": "PractitionerRole",
+    "id": "gp",
+    "specialty": [{"coding": [{"system": "http://snomed.info/sct", "code": "394814009"}]}],
+}
+"""Who asks when a case does not say: a general practitioner (vignettes, convention)."""
+
+AMBULATORY: Mapping[str, Any] = {
+    "resourceType": "Encounter",
+    "id": "visit",
+    "status": "in-progress",
+    "class": {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "AMB"},
+}
+"""The encounter when a case does not say: an ambulatory visit (vignettes, convention)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One case file: where it is and what it says."""
+
+    path: Path
+    json: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The case's sentence."""
+        return str(self.json.get("name", self.path.stem))
+
+
+@dataclass(frozen=True, slots=True)
+class CaseResult:
+    """A case and what was not as expected; no failures means it passed."""
+
+    case: Case
+    failures: tuple[str, ...]
+    answer: Answer | None = field(default=None, compare=False)
+
+    @property
+    def is_passed(self) -> bool:
+        """Whether everything was as expected."""
+        return not self.failures
+
+
+def case_files(directory: Path) -> Iterator[Path]:
+    """The case files below a folder: every JSON file in a folder named `cases`."""
+    return (path for path in sorted(directory.rglob("*.json")) if path.parent.name == "cases")
+
+
+def read(path: Path) -> Case:
+    """The case in this file; raises ContentError naming what is wrong with it."""
+    json = fhir_json.decode_content(path.read_text(encoding="utf-8"), str(path))
+    if not isinstance(json, dict):
+        raise ContentError("a case is a JSON object", code="case", where=Where(str(path)))
+    _refuse_unknown(json, MEMBERS, path)
+    expect = json.get("expect")
+    if not isinstance(expect, dict):
+        raise ContentError(
+            "a case says what it expects", code="case", where=Where(str(path), "expect")
+        )
+    _refuse_unknown(expect, EXPECTATIONS, path)
+    for card in expect.get("cards", ()):
+        _refuse_unknown(card, CARD_EXPECTATIONS, path)
+        if "rule" not in card:
+            raise ContentError(
+                "an expected card names its rule",
+                code="case",
+                where=Where(str(path), "expect.cards"),
+            )
+    return Case(path, json)
+
+
+def _refuse_unknown(json: Mapping[str, Any], known: frozenset[str], path: Path) -> None:
+    for member in json:
+        if member not in known:
+            raise ContentError(
+                f"a case has no member '{member}'",
+                code="case",
+                hint=did_you_mean(member, known) or f"known: {', '.join(sorted(known))}",
+                where=Where(str(path), member),
+            )
+
+
+def run(case: Case, service: HookService, zone: ZoneInfo) -> CaseResult:
+    """Call the service as the case says, and compare."""
+    expect: Mapping[str, Any] = case.json["expect"]
+    try:
+        answer = answer_to(case, service, zone)
+    except CdsError as error:
+        wanted = expect.get("status", 200)
+        if wanted == error.status:
+            return CaseResult(case, ())
+        return CaseResult(case, (f"expected status {wanted}, got {error.status}: {error}",))
+    failures = list(_compare(expect, answer.response["cards"]))
+    if expect.get("status", 200) != 200:
+        failures.insert(0, f"expected status {expect['status']}, got 200")
+    return CaseResult(case, tuple(failures), answer)
+
+
+def answer_to(case: Case, service: HookService, zone: ZoneInfo) -> Answer:
+    """The production answer to the case's request."""
+    chosen = _service_of(case, service)
+    json = case.json
+    return service.call(
+        chosen.id,
+        request_of(json, chosen),
+        now=moment(str(json.get("now", "2024-06-01")), zone),
+        decision_id=uuid5(NAMESPACE_URL, case.path.name),
+        profile=json.get("profile"),
+        accept_language=json.get("language"),
+    )
+
+
+def moment(text: str, zone: ZoneInfo) -> datetime:
+    """A date or date-time of a case as a moment in the site's time zone; a date means its noon."""
+    parsed = datetime.fromisoformat(text if "T" in text else f"{text}T12:00:00")
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=zone)
+
+
+def _service_of(case: Case, service: HookService) -> Service:
+    if "service" in case.json:
+        return service.library.service(str(case.json["service"]))
+    hook = case.json.get("hook") or case.json.get("request", {}).get("hook")
+    for candidate in service.library.services.values():
+        if candidate.hook == hook:
+            return candidate
+    raise ContentError(
+        f"no service answers the hook '{hook}'", code="case", where=Where(str(case.path), "hook")
+    )
+
+
+# -- building the request -------------------------------------------------------------------
+
+
+def request_of(json: Mapping[str, Any], service: Service) -> dict[str, Any]:
+    """The CDS Hooks request that a case describes: its own `request`, or one made of its data."""
+    if "request" in json:
+        return dict(json["request"])
+    chart = list(json.get("data", ()))
+    if not any(item.get("resourceType") == "Encounter" for item in chart):
+        chart.append(dict(AMBULATORY))
+    user = json.get("userId")
+    if user is None:
+        chart.append(dict(GENERAL_PRACTITIONER))
+        user = "PractitionerRole/gp"
+    return {
+        "hook": service.hook,
+        "hookInstance": str(uuid5(NAMESPACE_URL, str(json.get("name")))),
+        "context": _context(json, service.hook, chart, user),
+        "prefetch": _prefetch(chart, service, user, set(json.get("unavailable", ()))),
+    }
+
+
+def _context(
+    json: Mapping[str, Any], hook: str, chart: list[Mapping[str, Any]], user: str
+) -> dict[str, Any]:
+    context: dict[str, Any] = {
+        "userId": user,
+        "patientId": _first_id(chart, "Patient"),
+        "encounterId": _first_id(chart, "Encounter"),
+    }
+    drafts = list(json.get("draftOrders", ()))
+    if hook in {"order-select", "order-sign"}:
+        entries = [{"resource": draft} for draft in drafts]
+        context["draftOrders"] = {"resourceType": "Bundle", "type": "collection", "entry": entries}
+    if hook == "order-select":
+        every = [f"{draft['resourceType']}/{draft['id']}" for draft in drafts]
+        context["selections"] = json.get("selections", every)
+    return context
+
+
+def _first_id(chart: list[Mapping[str, Any]], resource_type: str) -> str | None:
+    for item in chart:
+        if item.get("resourceType") == resource_type:
+            return str(item["id"])
+    return None
+
+
+def _prefetch(
+    chart: list[Mapping[str, Any]], service: Service, user: str, unavailable: set[str]
+) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for requirement in service.requirements:
+        if requirement.key in unavailable:
+            issue = {"severity": "error", "code": "exception"}
+            values[requirement.key] = {"resourceType": "OperationOutcome", "issue": [issue]}
+            continue
+        found = [item for item in chart if _belongs(item, requirement, user)]
+        if "?" in requirement.query:
+            entries = [{"resource": item, "search": {"mode": "match"}} for item in found]
+            bundle: dict[str, Any] = {"resourceType": "Bundle", "type": "searchset"}
+            values[requirement.key] = (
+                bundle | {"total": len(found)} | ({"entry": entries} if entries else {})
+            )
+        elif found:
+            values[requirement.key] = found[0]
+    return values
+
+
+def _belongs(item: Mapping[str, Any], requirement: DataRequirement, user: str) -> bool:
+    if requirement.resource_type is None:
+        return f"{item.get('resourceType')}/{item.get('id')}" == user
+    return item.get("resourceType") == requirement.resource_type
+
+
+# -- comparing ------------------------------------------------------------------------------
+
+
+def _compare(expect: Mapping[str, Any], cards: list[dict[str, Any]]) -> Iterator[str]:
+    by_rule = {rule: card for card in cards for rule in card["extension"][EXTENSION]["rules"]}
+    wanted = [card["rule"] for card in expect.get("cards", ())]
+    for expected in expect.get("cards", ()):
+        card = by_rule.get(expected["rule"])
+        if card is None:
+            yield f"{expected['rule']} did not appear; shown: {', '.join(by_rule) or 'no card'}"
+        else:
+            yield from _differences(expected, card)
+    for rule in expect.get("absent", ()):
+        if rule in by_rule:
+            yield f"{rule} must not appear, but says: {by_rule[rule]['summary']}"
+    if expect.get("only"):
+        for rule in by_rule:
+            if rule not in wanted:
+                yield f"{rule} was not expected, but says: {by_rule[rule]['summary']}"
+
+
+def _differences(expected: Mapping[str, Any], card: Mapping[str, Any]) -> Iterator[str]:
+    rule = expected["rule"]
+    if expected.get("indicator", card["indicator"]) != card["indicator"]:
+        yield f"{rule}: expected indicator {expected['indicator']}, got {card['indicator']}"
+    if expected.get("summary", "") not in card["summary"]:
+        yield f"{rule}: expected '{expected['summary']}' in the summary '{card['summary']}'"
+    for text in _as_list(expected.get("detail")):
+        if text not in card.get("detail", ""):
+            yield f"{rule}: expected '{text}' in the detail:\n{card.get('detail', '(none)')}"
+    labels = [item["label"] for item in card.get("suggestions", ())]
+    for text in _as_list(expected.get("suggestions")):
+        if not any(text in label for label in labels):
+            yield f"{rule}: expected a suggestion '{text}'; offered: {'; '.join(labels) or 'none'}"
+
+
+def _as_list(value: object) -> list[str]:
+    if value is None:
+        return []
+    return [str(item) for item in value] if isinstance(value, list) else [str(value)]

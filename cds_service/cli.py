@@ -1,0 +1,273 @@
+"""The command line: parse arguments, call one function, print; exit 0, 1 (found something) or 2.
+
+The edge: the clock is read and ids are made here, and nowhere below.
+"""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import click
+
+from cds_service import config, fhir_json, fhirpath
+from cds_service.authoring import cases as case_running
+from cds_service.authoring import lint as linting
+from cds_service.data import fhir_client, plan_library
+from cds_service.engine import Situation, apply, explanation, request_group
+from cds_service.errors import CdsError
+from cds_service.hooks.service import PROFILES, HookService
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cds_service.config import Settings
+    from cds_service.data.plan_library import PlanLibrary
+    from cds_service.hooks.service import Answer
+
+FOUND, FAILED = 1, 2
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+_NOW = click.option("--now", help="Evaluation date or date-time; the clock when left out.")
+_PLANS = click.option("--plans", type=_FOLDER, help="Guideline folder; CDS_PLANS when left out.")
+
+
+class _Group(click.Group):
+    """Prints our errors as sentences and exits with 2: the command could not run."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except CdsError as error:
+            click.echo(f"cds-service: {error}", err=True)
+            sys.exit(FAILED)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="cds-service")
+def main() -> None:
+    """Clinical decision support for low back pain: CDS Hooks in, cards out."""
+
+
+@main.command()
+def serve() -> None:
+    """Start the service under gunicorn (settings: CDS_* variables)."""
+    from cds_service.web.server import serve as start  # noqa: PLC0415 - only this command needs it
+
+    start(config.from_environment())
+
+
+def _call_options(command: Any) -> Any:
+    """The arguments that `call` and `explain` share."""
+    for option in reversed(
+        (
+            click.argument("service_id"),
+            click.argument("request_file", metavar="REQUEST.json", type=_FILE),
+            _NOW,
+            click.option("--profile", type=click.Choice(PROFILES), help="Guideline profile."),
+            click.option("--language", help="As in Accept-Language: en, de, nl, nb."),
+            _PLANS,
+        )
+    ):
+        command = option(command)
+    return command
+
+
+@main.command()
+@_call_options
+def call(service_id: str, request_file: Path, **options: Any) -> None:
+    """Answer a hook request from a file; no server needed."""
+    answer = _answer(service_id, request_file, traced=False, **options)
+    _print_json(answer.response)
+
+
+@main.command()
+@_call_options
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+def explain(service_id: str, request_file: Path, *, as_json: bool, **options: Any) -> None:
+    """Say for each action of the plan why it did or did not fire."""
+    outcome = _answer(service_id, request_file, traced=True, **options).outcome
+    if as_json:
+        _print_json(explanation.as_json(outcome))
+    else:
+        click.echo(explanation.as_text(outcome))
+
+
+@main.command(name="apply")
+@click.argument("plan_reference", metavar="PLAN")
+@click.option("--subject", required=True, help="Patient/id.")
+@click.option("--data", "bundle_file", required=True, type=_FILE, help="Bundle with the chart.")
+@_NOW
+@_PLANS
+def apply_plan(
+    plan_reference: str, subject: str, bundle_file: Path, now: str | None, plans: Path | None
+) -> None:
+    """Apply a plan (id or canonical URL) to a chart and print the $apply Bundle."""
+    settings = config.from_environment()
+    library = _library(settings, plans)
+    plan = library.plan(plan_reference)
+    decision_id = uuid4()
+    chart = list(fhir_json.resources(_read_json(bundle_file)))
+    outcome = apply(
+        plan,
+        Situation(
+            subject=subject,
+            resource=_subject(chart, subject),
+            variables=_chart_variables(library, chart),
+            now=_moment(now, settings),
+            decision_id=decision_id,
+            resolve=lambda reference: _resolve(chart, reference),
+        ),
+    )
+    _print_json(request_group.bundle(outcome, decision_id))
+
+
+@main.command(name="fhirpath")
+@click.argument("expression")
+@click.argument("resource_file", metavar="RESOURCE.json", type=_FILE)
+@_NOW
+def evaluate(expression: str, resource_file: Path, now: str | None) -> None:
+    """Evaluate a FHIRPath expression on a resource; one result per line."""
+    program = fhirpath.compile(expression)
+    moment = _moment(now, config.from_environment())
+    for value in program(_read_json(resource_file), now=moment):
+        if isinstance(value, (dict, list, str, bool)):
+            _print_json(value)
+        else:
+            click.echo(str(value))
+
+
+@main.command()
+@click.argument("directory", metavar="DIR", type=_FOLDER)
+def lint(directory: Path) -> None:
+    """Check guideline files: everything wrong, each with file, line and column."""
+    problems = linting.lint(directory)
+    for problem in problems:
+        click.echo(str(problem))
+    files = sum(1 for _ in plan_library.guideline_files(directory))
+    click.echo(f"{files} files, {len(problems)} problems")
+    sys.exit(FOUND if problems else 0)
+
+
+@main.command()
+@click.argument("directory", metavar="DIR", type=_FOLDER)
+@click.option("-k", "wanted", default="", help="Only cases whose name or file holds this text.")
+@click.option("-v", "--verbose", is_flag=True, help="Name the cases that pass as well.")
+def test(directory: Path, wanted: str, *, verbose: bool) -> None:
+    """Run the cases beside the plans."""
+    settings = config.from_environment()
+    service = HookService(plan_library.load(_content_root(directory)))
+    results = []
+    for path in case_running.case_files(directory):
+        case = case_running.read(path)
+        if wanted.lower() not in f"{case.name} {path.name}".lower():
+            continue
+        result = case_running.run(case, service, settings.zone)
+        results.append(result)
+        if verbose or not result.is_passed:
+            mark = "pass" if result.is_passed else "FAIL"
+            click.echo(f"{mark}  {path.relative_to(directory)}  {case.name}")
+            for failure in result.failures:
+                click.echo(f"      {failure}")
+    failed = sum(not result.is_passed for result in results)
+    click.echo(f"{len(results) - failed} cases passed, {failed} failed")
+    sys.exit(FOUND if failed or not results else 0)
+
+
+# -- small steps ----------------------------------------------------------------------------
+
+
+def _answer(  # noqa: PLR0913 - the options of the command
+    service_id: str,
+    request_file: Path,
+    *,
+    now: str | None,
+    profile: str | None,
+    language: str | None,
+    plans: Path | None,
+    traced: bool,
+) -> Answer:
+    settings = config.from_environment()
+    service = HookService(
+        _library(settings, plans, traced=traced),
+        reader=fhir_client.FhirReader(),
+        deadline_s=settings.deadline_s,
+        profile=settings.profile,
+    )
+    return service.call(
+        service_id,
+        _read_json(request_file),
+        now=_moment(now, settings),
+        decision_id=uuid4(),
+        profile=profile,
+        accept_language=language,
+    )
+
+
+def _library(settings: Settings, plans: Path | None, *, traced: bool = False) -> PlanLibrary:
+    return plan_library.load(plans or settings.plans, traced=traced)
+
+
+def _content_root(directory: Path) -> Path:
+    """The nearest folder at or above `directory` that holds a whole content (it has `shared`)."""
+    for candidate in (directory.resolve(), *directory.resolve().parents):
+        if (candidate / "shared").is_dir():
+            return candidate
+    return directory
+
+
+def _moment(now: str | None, settings: Settings) -> datetime:
+    if now is None:
+        return datetime.now(settings.zone)
+    try:
+        return case_running.moment(now, settings.zone)
+    except ValueError:
+        raise click.BadParameter(f"'{now}' is not an ISO date or date-time") from None
+
+
+def _read_json(path: Path) -> Any:
+    return fhir_json.decode(path.read_bytes())
+
+
+def _print_json(value: Any) -> None:
+    click.echo(fhir_json.pretty(value))
+
+
+def _subject(chart: list[dict[str, Any]], subject: str) -> Mapping[str, Any] | None:
+    found = _resolve(chart, subject)
+    if found is None:
+        raise click.BadParameter(f"{subject} is not in the data")
+    return found
+
+
+def _resolve(chart: list[dict[str, Any]], reference: str) -> dict[str, Any] | None:
+    key = fhir_json.reference_key(reference)
+    for item in chart:
+        if (item.get("resourceType"), item.get("id")) == key:
+            return item
+    return None
+
+
+def _chart_variables(library: PlanLibrary, chart: list[dict[str, Any]]) -> dict[str, Any]:
+    """The chart under every data requirement's name, by type; nothing is known to be drafted."""
+    requirements = {
+        item.key: item.resource_type
+        for service in library.services.values()
+        for item in service.requirements
+    }
+    variables: dict[str, Any] = {
+        key: [item for item in chart if kind is None or item.get("resourceType") == kind]
+        for key, kind in requirements.items()
+    }
+    nothing: list[Any] = []
+    names = ("context", "draftOrders", "selected", "unavailable", "practitioner", "userId", "hook")
+    variables |= dict.fromkeys(names, nothing)
+    return variables | {"profile": "core", "subject": variables.get("patient", nothing)}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""Reads a folder of guideline JSON from disk and compiles all of it.
+
+A folder with any problem gives no library at all: a guideline is whole or it is not used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cds_service import fhir_json
+from cds_service.engine import Content, Source, compile_content
+from cds_service.errors import ContentError, ContentErrors, UnknownService, Where, did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from cds_service.engine import Plan, Service
+
+NOT_CONTENT = frozenset({"cases", "patients"})
+"""Folder names below a guideline folder that hold tests, not guidelines."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanLibrary:
+    """The compiled content of one folder; `revision` changes whenever a byte of it does."""
+
+    directory: Path
+    content: Content
+    revision: str
+
+    @property
+    def services(self) -> Mapping[str, Service]:
+        """The CDS services by id."""
+        return self.content.services
+
+    def service(self, service_id: str) -> Service:
+        """The service with this id; raises UnknownService naming the closest ids."""
+        service = self.content.services.get(service_id)
+        if service is None:
+            known = ", ".join(self.content.services) or "none"
+            raise UnknownService(
+                f"there is no service '{service_id}'",
+                hint=did_you_mean(service_id, self.services) or f"the services are: {known}",
+            )
+        return service
+
+    def plan(self, reference: str) -> Plan:
+        """The plan with this canonical URL (`|version` is ignored) or id, or UnknownService."""
+        url = reference.split("|", 1)[0]
+        for plan in self.content.plans.values():
+            if url in (plan.canonical, plan.id):
+                return plan
+        ids = [plan.id for plan in self.content.plans.values()]
+        raise UnknownService(f"there is no plan '{reference}'", hint=did_you_mean(url, ids))
+
+
+def load(directory: Path, *, traced: bool = False) -> PlanLibrary:
+    """Compile every guideline file below `directory`.
+
+    `traced` weaves in what explanations need. Raises ContentErrors with all problems found.
+    """
+    if not directory.is_dir():
+        raise ContentErrors([ContentError(f"there is no folder {directory}", code="no-folder")])
+    sources, problems, digest = [], [], hashlib.sha256()
+    for path in guideline_files(directory):
+        text = path.read_text(encoding="utf-8")
+        name = str(path.relative_to(directory))
+        digest.update(f"{name}\0{text}\0".encode())
+        try:
+            sources.append(_source(name, text))
+        except ContentError as error:
+            problems.append(error)
+    if problems:
+        raise ContentErrors(problems)
+    content = compile_content(sources, traced=traced)
+    return PlanLibrary(directory, content, digest.hexdigest()[:12])
+
+
+def guideline_files(directory: Path) -> Iterator[Path]:
+    """The guideline files below a folder, in a stable order; without cases and patients."""
+    for path in sorted(directory.rglob("*.json")):
+        if not NOT_CONTENT & set(path.relative_to(directory).parts[:-1]):
+            yield path
+
+
+def _source(name: str, text: str) -> Source:
+    resource = fhir_json.decode_content(text, name)
+    if not isinstance(resource, dict) or not resource.get("resourceType"):
+        raise ContentError(
+            "this is not a FHIR resource: there is no resourceType",
+            code="not-fhir",
+            where=Where(name, line=1, column=1),
+        )
+    return Source(name, text, resource)

@@ -1,0 +1,167 @@
+"""What one prefetch key is worth: data, known empty, unknown, or not satisfied (section 4.3).
+
+Unknown never reads as empty (PF-15): whatever leaves a doubt ends as unknown or incomplete.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+Source = Literal["prefetch", "fhir-server", "none"]
+
+
+class State(Enum):
+    """What is known about a key."""
+
+    DATA = "data"
+    EMPTY = "empty"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One prefetch key: its state, the resources of its type, and where they came from.
+
+    `is_complete` is False for unknown keys and for data of which a part is missing; `reason` then
+    says why, without patient data. `related` are the other resources that came with them.
+    """
+
+    key: str
+    state: State
+    resources: tuple[Mapping[str, Any], ...] = ()
+    is_complete: bool = True
+    source: Source = "none"
+    reason: str | None = None
+    related: tuple[Mapping[str, Any], ...] = ()
+
+
+class Mismatch(Exception):
+    """The value does not answer the template (PF-13); the text says why."""
+
+
+def unknown(key: str, reason: str, source: Source = "none") -> Key:
+    """A key about which nothing is known."""
+    return Key(key, State.UNKNOWN, is_complete=False, source=source, reason=reason)
+
+
+def entries(bundle: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The entries of a Bundle that are objects."""
+    value = bundle.get("entry")
+    for entry in value if isinstance(value, list) else ():
+        if isinstance(entry, dict):
+            yield entry
+
+
+def is_resource(value: Any) -> bool:
+    """Whether this JSON value is an object with a resourceType."""
+    return isinstance(value, dict) and isinstance(value.get("resourceType"), str)
+
+
+def read(
+    key: str,
+    resource_type: str | None,
+    documents: Sequence[Mapping[str, Any]],
+    source: Source,
+    failure: str | None = None,
+) -> Key:
+    """The key that one resource, or the Bundles of a search in order, amounts to.
+
+    `failure` is the reason why further pages are missing.
+
+    Raises:
+        Mismatch: the documents do not answer a query for `resource_type`.
+    """
+    first = documents[0]
+    kind = first["resourceType"]
+    if kind == "OperationOutcome":
+        return unknown(key, "an OperationOutcome stands in its place", source)
+    if kind == "Bundle":
+        return _read_bundles(key, resource_type, documents, source, failure)
+    if resource_type not in {None, kind}:
+        raise Mismatch(f"it is a {kind}, not a {resource_type}")
+    return Key(key, State.DATA, (first,), source=source)
+
+
+def _read_bundles(
+    key: str,
+    resource_type: str | None,
+    bundles: Sequence[Mapping[str, Any]],
+    source: Source,
+    failure: str | None,
+) -> Key:
+    found = _sort(resource_type, bundles)
+    if found.has_failed:
+        failure = "an OperationOutcome in the Bundle reports an error"
+    gap = _gap(found, bundles[0].get("total"))
+    if found.own:
+        doubt = failure or gap
+        others = found.others + found.included
+        return Key(key, State.DATA, found.own, doubt is None, source, doubt, others)
+    if failure:
+        return unknown(key, failure, source)
+    if gap:
+        raise Mismatch(gap)
+    if False:
+        raise Mismatch(f"the Bundle holds other resources but no {resource_type}")
+    return Key(key, State.EMPTY, source=source, related=found.included)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sorted:
+    own: tuple[Mapping[str, Any], ...]
+    others: tuple[Mapping[str, Any], ...]
+    included: tuple[Mapping[str, Any], ...]
+    has_failed: bool
+    has_holes: bool
+
+
+def _sort(resource_type: str | None, bundles: Sequence[Mapping[str, Any]]) -> _Sorted:
+    own: dict[object, Mapping[str, Any]] = {}
+    others: list[Mapping[str, Any]] = []
+    included: list[Mapping[str, Any]] = []
+    has_failed = has_holes = False
+    for entry in (entry for bundle in bundles for entry in entries(bundle)):
+        resource = entry.get("resource")
+        mode = entry["search"].get("mode") if isinstance(entry.get("search"), dict) else None
+        if not isinstance(resource, dict) or not is_resource(resource):
+            has_holes |= mode != "outcome"
+        elif resource["resourceType"] == "OperationOutcome":
+            has_failed |= _is_error(resource)
+        elif mode in {"include", "outcome"}:
+            included.append(resource)
+        elif resource_type not in {None, resource["resourceType"]}:
+            others.append(resource)
+        else:
+            own.setdefault(_identity(resource), resource)
+    return _Sorted(tuple(own.values()), tuple(others), tuple(included), has_failed, has_holes)
+
+
+def _identity(resource: Mapping[str, Any]) -> object:
+    """Type and id, so that a resource on two pages counts once; without an id, the object."""
+    identifier = resource.get("id")
+    return (resource["resourceType"], identifier) if identifier else id(resource)
+
+
+def _gap(found: _Sorted, total: Any) -> str | None:
+    """How the Bundles show that results are missing."""
+    if found.has_holes:
+        return "the Bundle has entries without a resource"
+    is_count = isinstance(total, int) and not isinstance(total, bool)
+    if is_count and total > len(found.own):
+        return f"the Bundle holds {len(found.own)} of {total} results"
+    return None
+
+
+def _is_error(outcome: Mapping[str, Any]) -> bool:
+    """Whether an issue is graver than a warning: Epic marks an empty search by one (PF-12)."""
+    issues = outcome.get("issue")
+    listed = issues if isinstance(issues, list) else []
+    mild = {"warning", "information", "success"}
+    return not listed or any(
+        not isinstance(issue, dict) or issue.get("severity") not in mild for issue in listed
+    )

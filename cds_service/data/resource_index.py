@@ -1,0 +1,89 @@
+"""References to resources at hand, and whether a resource is about the patient of the call."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cds_service import fhir_json
+from cds_service.data.prefetch_values import entries, is_resource
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+
+def listed(documents: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Full URL (or nothing) and resource, for plain resources and for the entries of Bundles."""
+    for document in documents:
+        if document["resourceType"] != "Bundle":
+            yield "", document
+            continue
+        for entry in entries(document):
+            resource = entry.get("resource")
+            if isinstance(resource, dict) and is_resource(resource):
+                url = entry.get("fullUrl")
+                yield url if isinstance(url, str) else "", resource
+
+
+class ResourceIndex:
+    """Finds resources by full URL, by type and id whatever the base URL, and by `urn:uuid:`.
+
+    Of several resources under one reference the first one counts.
+    """
+
+    __slots__ = ("_by_key", "_by_url")
+
+    def __init__(self, documents: Iterable[Mapping[str, Any]]) -> None:
+        self._by_url: dict[str, Mapping[str, Any]] = {}
+        self._by_key: dict[tuple[str, str], Mapping[str, Any]] = {}
+        for url, resource in listed(documents):
+            if url:
+                self._by_url.setdefault(url, resource)
+            identifier = resource.get("id")
+            if isinstance(identifier, str):
+                self._by_key.setdefault((resource["resourceType"], identifier), resource)
+                self._by_key.setdefault(("urn:uuid", identifier.lower()), resource)
+
+    def resolve(self, reference: str) -> Mapping[str, Any] | None:
+        """The resource that a literal reference names, or None when it is not at hand."""
+        if reference in self._by_url:
+            return self._by_url[reference]
+        key = fhir_json.reference_key(reference)
+        return self._by_key.get(key) if key else None
+
+
+def patient_names(patient_id: str, documents: Iterable[Mapping[str, Any]]) -> frozenset[str]:
+    """Every lower-case `urn:` that means the patient: its id, and the full URLs it came under."""
+    urls = {
+        url.lower()
+        for url, resource in listed(documents)
+        if resource["resourceType"] == "Patient"
+        and resource.get("id") == patient_id
+        and url.lower().startswith("urn:")
+    }
+    return frozenset(urls | {f"urn:uuid:{patient_id.lower()}"})
+
+
+def is_of_another_patient(
+    resource: Mapping[str, Any], patient_id: str, names: frozenset[str]
+) -> bool:
+    """Whether a resource is another Patient, or names one as its patient (REQ-21, REQ-22).
+
+    References to a Group or Device, contained and conditional references do not name a patient.
+    """
+    if resource["resourceType"] == "Patient":
+        return resource.get("id") not in {None, patient_id}
+    return any(
+        _names_another(reference, patient_id, names)
+        for reference in fhir_json.patient_references(resource)
+    )
+
+
+def _names_another(reference: str, patient_id: str, names: frozenset[str]) -> bool:
+    if reference.startswith("#") or "?" in reference or not reference:
+        return False
+    if reference.lower().startswith("urn:"):
+        return reference.lower() not in names
+    key = fhir_json.reference_key(reference)
+    if key is None:
+        return reference.rsplit("/", 1)[-1] != patient_id
+    return key[0] == "Patient" and key[1] != patient_id

@@ -1,0 +1,35 @@
+"""Guideline JSON → compiled content → `$apply` → outcome.
+
+What may not enter: network, disk, clock, random ids, logging. All of them are arguments.
+"""
+
+from cds_service.engine.apply import Situation, apply
+from cds_service.engine.content import Content, compile_content
+from cds_service.engine.outcome import ActionOutcome, ConditionOutcome, Outcome, Verdict
+from cds_service.engine.plan_definition import (
+    Action,
+    DataRequirement,
+    Documentation,
+    Plan,
+    Service,
+    Text,
+)
+from cds_service.engine.source import Source
+
+__all__ = [
+    "Action",
+    "ActionOutcome",
+    "ConditionOutcome",
+    "Content",
+    "DataRequirement",
+    "Documentation",
+    "Outcome",
+    "Plan",
+    "Service",
+    "Situation",
+    "Source",
+    "Text",
+    "Verdict",
+    "apply",
+    "compile_content",
+]

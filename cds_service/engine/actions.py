@@ -1,0 +1,256 @@
+"""PlanDefinition.action JSON → compiled actions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cds_service.engine.canonicals import (
+    ACTION_RESOURCE,
+    APPLICABILITY_BEHAVIOR,
+    FOR_EACH,
+    OVERRIDE_REASONS,
+    TRANSLATION,
+)
+from cds_service.engine.plan_definition import (
+    Action,
+    Activity,
+    Coded,
+    Condition,
+    Documentation,
+    DynamicValue,
+    Expression,
+    Named,
+    Plan,
+    Text,
+)
+from cds_service.engine.scope import LANGUAGES, definitions_in
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from cds_service.engine.plan_definition import Grouping
+    from cds_service.engine.scope import Scope
+    from cds_service.engine.source import Element, Problems
+    from cds_service.terminology import ValueSets
+
+GROUPINGS = ("logical-group", "visual-group", "sentence-group")
+SUMMARY_LIMIT = 139
+"""Longest `summary` of a card in characters (CDS Hooks 2.0.1, Card Attributes: under 140)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ActionCompiler:
+    """Compiles the actions of one plan: `link` finds what a canonical names, or reports it."""
+
+    value_sets: ValueSets
+    problems: Problems
+    link: Callable[[Element, str], Plan | Activity | None]
+
+    def compile_all(self, owner: Element, scope: Scope) -> tuple[Action, ...]:
+        """The actions directly below a plan or an action, with keys unique among them."""
+        seen: set[str] = set()
+        actions = []
+        for index, element in enumerate(owner.elements("action")):
+            key = element.string("id") or str(index)
+            if key in seen:
+                self.problems.add(
+                    element.problem(f"the id '{key}' stands twice here", "id", code="duplicate-id")
+                )
+            seen.add(key)
+            actions.append(self._compile(element, key, scope))
+        return tuple(actions)
+
+    def _compile(self, element: Element, key: str, outer: Scope) -> Action:
+        for_each = self._for_each(element, outer)
+        bound: dict[str, str | None] = {for_each.name: None} if for_each else {}
+        scope = outer.extend(definitions_in(element, self.problems), bound)
+        title, description = text_of(element, "title"), text_of(element, "description")
+        definition = element.string("definitionCanonical")
+        return Action(
+            key=key,
+            json=element.json,
+            where=element.place(),
+            title=self._checked(title, element),
+            description=description,
+            conditions=self._conditions(element, scope),
+            first_match=_is_any(element),
+            grouping=self._grouping(element),
+            for_each=for_each,
+            resource=self._expression_extension(element, ACTION_RESOURCE, scope),
+            dynamic_values=compile_dynamic_values(element, scope, self.problems),
+            placeholders=self._placeholders((title, description), element, scope),
+            documentation=tuple(_documentation(item) for item in element.elements("documentation")),
+            code=coded_in(element.elements("code")),
+            override_reasons=self._override_reasons(element),
+            definition=self.link(element, definition) if definition else None,
+            actions=self.compile_all(element, scope),
+        )
+
+    def _checked(self, title: Text | None, element: Element) -> Text | None:
+        """The title, reported when it is too long to be a card's summary in some language."""
+        for language, text in (("en", title.default), *title.translations.items()) if title else ():
+            if len(text) > SUMMARY_LIMIT:
+                self.problems.add(
+                    element.problem(
+                        f"the title has {len(text)} characters in '{language}'; "
+                        f"a card's summary has at most {SUMMARY_LIMIT}",
+                        "title",
+                        code="title-too-long",
+                        hint="shorten it and put the rest into description",
+                    )
+                )
+        return title
+
+    def _grouping(self, element: Element) -> Grouping | None:
+        code = element.string("groupingBehavior")
+        if code is not None and code not in GROUPINGS:
+            self.problems.add(
+                element.problem(
+                    f"groupingBehavior is '{code}', not one of {', '.join(GROUPINGS)}",
+                    "groupingBehavior",
+                    code="grouping",
+                )
+            )
+            return None
+        return code  # type: ignore[return-value]
+
+    def _conditions(self, element: Element, scope: Scope) -> tuple[Condition, ...]:
+        compiled = []
+        for item in element.elements("condition"):
+            expression = item.element("expression")
+            if item.json.get("kind") != "applicability":
+                continue
+            if expression is None:
+                self.problems.add(
+                    item.problem("a condition needs an expression", code="no-expression")
+                )
+                continue
+            text = expression.string("expression") or ""
+            language = expression.string("language") or LANGUAGES[0]
+            if language not in LANGUAGES:
+                reason = f"expressions in {language} are not supported yet"
+                compiled.append(Condition(text, None, reason))
+                continue
+            program = scope.compile(expression, self.problems)
+            if program is not None:
+                compiled.append(Condition(text, program))
+        return tuple(compiled)
+
+    def _for_each(self, element: Element, scope: Scope) -> Named | None:
+        extension = element.extension(FOR_EACH)
+        expression = extension.element("valueExpression") if extension else None
+        if extension is None:
+            return None
+        name = expression.string("name") if expression else None
+        if expression is None or name is None:
+            self.problems.add(
+                extension.problem(
+                    "for-each needs a valueExpression with name and expression", code="for-each"
+                )
+            )
+            return None
+        program = scope.compile(expression, self.problems)
+        return Named(name, program) if program else None
+
+    def _expression_extension(self, element: Element, url: str, scope: Scope) -> Expression | None:
+        extension = element.extension(url)
+        expression = extension.element("valueExpression") if extension else None
+        return scope.compile(expression, self.problems) if expression else None
+
+    def _placeholders(
+        self, texts: tuple[Text | None, ...], element: Element, scope: Scope
+    ) -> Mapping[str, Expression]:
+        """The `{names}` of the action's texts, each compiled as `%name`."""
+        compiled = {}
+        for member, text in zip(("title", "description"), texts, strict=True):
+            for name in sorted(text.placeholders) if text else ():
+                program = scope.compile_text(f"%{name}", element, self.problems, member)
+                if program is not None:
+                    compiled[name] = program
+        return compiled
+
+    def _override_reasons(self, element: Element) -> tuple[Coded, ...]:
+        extension = element.extension(OVERRIDE_REASONS)
+        reference = extension.string("valueCanonical") if extension else None
+        if extension is None or reference is None:
+            return ()
+        if reference.startswith("#"):
+            reference = element.source.canonical + reference
+        if self.value_sets.resolve(reference) is None:
+            self.problems.add(
+                extension.problem(
+                    f"no ValueSet '{reference}' is loaded",
+                    "valueCanonical",
+                    code="unknown-value-set",
+                )
+            )
+            return ()
+        return tuple(_reason(coding) for coding in self.value_sets.codings(reference))
+
+
+def _reason(coding: Mapping[str, Any]) -> Coded:
+    """An override reason: its display, and the designations that translate it."""
+    translations = {
+        item["language"]: item["value"]
+        for item in coding.get("designation", ())
+        if "language" in item and "value" in item
+    }
+    display = Text(coding.get("display", coding["code"]), translations)
+    return Coded(coding["system"], coding["code"], display)
+
+
+def compile_dynamic_values(
+    element: Element, scope: Scope, problems: Problems
+) -> tuple[DynamicValue, ...]:
+    """The `dynamicValue` entries of an action or an ActivityDefinition."""
+    compiled = []
+    for item in element.elements("dynamicValue"):
+        path, expression = item.string("path"), item.element("expression")
+        if path is None or expression is None:
+            problems.add(
+                item.problem("dynamicValue needs path and expression", code="dynamic-value")
+            )
+            continue
+        program = scope.compile(expression, problems)
+        if program is not None:
+            compiled.append(DynamicValue(path, program))
+    return tuple(compiled)
+
+
+def text_of(element: Element, key: str) -> Text | None:
+    """The text under `key` with its translations (`translation` extensions of `_key`)."""
+    default = element.string(key)
+    if default is None:
+        return None
+    translations = {}
+    companion = element.element(f"_{key}")
+    for extension in companion.extensions(TRANSLATION) if companion else ():
+        parts = {part.json.get("url"): part for part in extension.elements("extension")}
+        language, content = parts.get("lang"), parts.get("content")
+        if language is not None and content is not None:
+            text = content.string("valueString") or content.string("valueMarkdown")
+            translations[str(language.json.get("valueCode"))] = text or default
+    return Text(default, translations)
+
+
+def coded_in(concepts: object) -> Coded | None:
+    """The first coding with system and code among CodeableConcept elements."""
+    for concept in concepts:  # type: ignore[attr-defined]
+        for coding in concept.elements("coding"):
+            system, code = coding.string("system"), coding.string("code")
+            if system and code:
+                return Coded(system, code, text_of(coding, "display"))
+    return None
+
+
+def _documentation(element: Element) -> Documentation:
+    document = element.element("document")
+    url = element.string("url") or (document.string("url") if document else None)
+    return Documentation(text_of(element, "display"), url)
+
+
+def _is_any(element: Element) -> bool:
+    """Whether only the first applicable child counts (cqf-applicabilityBehavior `any`)."""
+    extension = element.extension(APPLICABILITY_BEHAVIOR)
+    return extension is not None and extension.json.get("valueCode") == "any"

@@ -1,0 +1,220 @@
+"""PlanDefinition/$apply: conditions, behaviours, definitions and dynamic values → Outcome.
+
+Source: FHIR R4 PlanDefinition `$apply`, CPG-on-FHIR. Actions are judged in document order; per
+action: repetition, conditions, texts, definition or resource, dynamic values, then the children.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid5
+
+from cds_service.engine.activity_definition import instantiate
+from cds_service.engine.dynamic_value import set_value
+from cds_service.engine.outcome import ActionOutcome, ConditionOutcome, Outcome, Verdict
+from cds_service.engine.plan_definition import Activity, Plan
+from cds_service.errors import EvaluationError
+from cds_service.fhirpath import Evaluation, Truth, is_unknown, plain, to_json, truth
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from datetime import datetime
+
+    from cds_service.engine.plan_definition import Action, Condition, DynamicValue, Expression
+
+_VERDICTS = {
+    Truth.TRUE: Verdict.FIRED,
+    Truth.FALSE: Verdict.NOT_MET,
+    Truth.EMPTY: Verdict.CANNOT_TELL,
+    Truth.UNKNOWN: Verdict.CANNOT_TELL,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What `$apply` is asked with.
+
+    `subject` is `Patient/id`; `resource` is that Patient, if at hand. `variables` are the named
+    data: a resource, a list of resources, a primitive, or an incomplete list. `resolve` finds a
+    resource by reference, or says None.
+    """
+
+    subject: str
+    resource: Mapping[str, Any] | None
+    variables: Mapping[str, Any]
+    now: datetime
+    decision_id: UUID
+    resolve: Callable[[str], Any | None] | None = None
+    encounter: str | None = None
+    practitioner: str | None = None
+    traced: bool = field(default=False)
+
+
+def apply(plan: Plan, situation: Situation) -> Outcome:
+    """Judge every action of the plan for this situation."""
+    evaluation = Evaluation(
+        variables=situation.variables,
+        now=situation.now,
+        resolve=situation.resolve,
+        resource=situation.resource,
+        focus=situation.resource,
+    )
+    run = _Run(situation)
+    actions = run.judge_all(plan.actions, plan, plan.id, evaluation, first_match=False)
+    return Outcome(plan, situation.subject, actions)
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    situation: Situation
+
+    def judge_all(
+        self,
+        actions: tuple[Action, ...],
+        plan: Plan,
+        path: str,
+        evaluation: Evaluation,
+        *,
+        first_match: bool,
+    ) -> tuple[ActionOutcome, ...]:
+        outcomes: list[ActionOutcome] = []
+        is_decided = False
+        for action in actions:
+            here = f"{path}/{action.key}"
+            if is_decided:
+                note = "an earlier alternative applies"
+                outcomes.append(ActionOutcome(action, plan, here, Verdict.NOT_MET, note=note))
+                continue
+            judged = list(self._repeat(action, plan, here, evaluation))
+            outcomes.extend(judged)
+            is_decided = first_match and any(item.verdict is Verdict.FIRED for item in judged)
+        return tuple(outcomes)
+
+    def _repeat(
+        self, action: Action, plan: Plan, path: str, evaluation: Evaluation
+    ) -> Iterator[ActionOutcome]:
+        """The action once, or once per item of its `for-each`."""
+        scope = evaluation.bind(action=action.json)
+        if action.for_each is None:
+            yield self._judge(action, plan, path, scope)
+            return
+        name, expression = action.for_each.name, action.for_each.expression
+        try:
+            items = expression.program.evaluate(scope, scope.focus)
+        except EvaluationError as error:
+            yield ActionOutcome(action, plan, path, Verdict.ERROR, note=error.message)
+            return
+        if not items:
+            verdict = Verdict.CANNOT_TELL if is_unknown(items) else Verdict.NOT_MET
+            note = f"nothing to repeat for: {expression.text}"
+            yield ActionOutcome(action, plan, path, verdict, note=note)
+        for index, item in enumerate(items):
+            yield self._judge(action, plan, f"{path}[{index}]", scope.bind(**{name: [item]}))
+
+    def _judge(
+        self, action: Action, plan: Plan, path: str, evaluation: Evaluation
+    ) -> ActionOutcome:
+        conditions = tuple(self._condition(item, evaluation) for item in action.conditions)
+        verdict = _all_of(conditions)
+        if verdict is not Verdict.FIRED:
+            return ActionOutcome(action, plan, path, verdict, conditions)
+        try:
+            values = {
+                name: plain(expression.program.evaluate(evaluation, evaluation.focus))
+                for name, expression in action.placeholders.items()
+            }
+            resource, changes = self._resource(action, path, evaluation)
+        except EvaluationError as error:
+            return ActionOutcome(action, plan, path, Verdict.ERROR, conditions, error.message)
+        return ActionOutcome(
+            action=action,
+            plan=plan,
+            path=path,
+            verdict=Verdict.FIRED,
+            conditions=conditions,
+            values=values,
+            changes=changes,
+            resource=resource,
+            children=self._children(action, plan, path, evaluation),
+        )
+
+    def _children(
+        self, action: Action, plan: Plan, path: str, evaluation: Evaluation
+    ) -> tuple[ActionOutcome, ...]:
+        nested: tuple[ActionOutcome, ...] = ()
+        if isinstance(action.definition, Plan):
+            inner = action.definition
+            here = f"{path}/{inner.id}"
+            nested = self.judge_all(inner.actions, inner, here, evaluation, first_match=False)
+        own = self.judge_all(action.actions, plan, path, evaluation, first_match=action.first_match)
+        return nested + own
+
+    def _condition(self, condition: Condition, evaluation: Evaluation) -> ConditionOutcome:
+        if condition.expression is None:
+            return ConditionOutcome(condition.text, Verdict.ERROR, error=condition.unsupported)
+        program = condition.expression.program
+        try:
+            if program.is_traced:
+                trace = program.explain(evaluation, evaluation.focus)
+                verdict = _VERDICTS[truth(trace.collection)]
+            else:
+                trace = None
+                verdict = _VERDICTS[truth(program.evaluate(evaluation, evaluation.focus))]
+        except EvaluationError as error:
+            return ConditionOutcome(
+                condition.text, Verdict.ERROR, program.reads, error=error.message
+            )
+        return ConditionOutcome(condition.text, verdict, program.reads, trace=trace)
+
+    def _resource(
+        self, action: Action, path: str, evaluation: Evaluation
+    ) -> tuple[dict[str, Any] | None, dict[str, Any]]:
+        """The action's resource, with the dynamic values of its definition, then its own."""
+        resource: dict[str, Any] | None = None
+        changes: dict[str, Any] = {}
+        if action.resource is not None:
+            resource = _single_resource(action.resource, evaluation)
+        elif isinstance(action.definition, Activity):
+            resource = instantiate(
+                action.definition,
+                id_=str(uuid5(self.situation.decision_id, path)),
+                subject=self.situation.subject,
+                encounter=self.situation.encounter,
+                requester=self.situation.practitioner,
+            )
+            for value in action.definition.dynamic_values:
+                set_value(resource, value.path, _values(value, evaluation))
+        for value in action.dynamic_values:
+            found = _values(value, evaluation)
+            if resource is None or value.path.startswith("action."):
+                if found:
+                    changes[value.path.removeprefix("action.")] = [to_json(item) for item in found]
+            else:
+                set_value(resource, value.path, found)
+        return resource, changes
+
+
+def _values(value: DynamicValue, evaluation: Evaluation) -> list[Any]:
+    """What the expression gives; nothing when that is unknown, so that nothing is overwritten."""
+    found = value.expression.program.evaluate(evaluation, evaluation.focus)
+    return [] if is_unknown(found) else list(found)
+
+
+def _single_resource(expression: Expression, evaluation: Evaluation) -> dict[str, Any]:
+    found = plain(expression.program.evaluate(evaluation, evaluation.focus))
+    if len(found) != 1 or not isinstance(found[0], Mapping):
+        raise EvaluationError(
+            f"action-resource must give one resource, not {len(found)}: {expression.text}"
+        )
+    return dict(found[0])
+
+
+def _all_of(conditions: tuple[ConditionOutcome, ...]) -> Verdict:
+    """Conditions are ANDed: a known no decides; else an error, else missing knowledge."""
+    verdicts = {condition.verdict for condition in conditions}
+    for verdict in (Verdict.NOT_MET, Verdict.ERROR, Verdict.CANNOT_TELL):
+        if verdict in verdicts:
+            return verdict
+    return Verdict.FIRED

@@ -1,0 +1,21 @@
+"""The canonical URLs that give guideline JSON its meaning: HL7's where there is one, else ours."""
+
+from __future__ import annotations
+
+BASE = "https://lbp.example.org/fhir"
+_OURS = f"{BASE}/StructureDefinition"
+_HL7 = "http://hl7.org/fhir/StructureDefinition"
+
+ACTION_RESOURCE = f"{_OURS}/action-resource"
+CARD_BUDGET = f"{_OURS}/card-budget"
+DEFINITION_PARAMETERS = f"{_OURS}/definition-parameters"
+FOR_EACH = f"{_OURS}/for-each"
+NEED = f"{_OURS}/need"
+OVERRIDE_REASONS = f"{_OURS}/override-reasons"
+
+APPLICABILITY_BEHAVIOR = f"{_HL7}/cqf-applicabilityBehavior"
+QUERY_PATTERN = f"{_HL7}/cqf-fhirQueryPattern"
+TRANSLATION = f"{_HL7}/translation"
+VARIABLE = f"{_HL7}/variable"
+
+ACTION_TYPES = "http://terminology.hl7.org/CodeSystem/action-type"

@@ -1,0 +1,75 @@
+"""Writing computed values into FHIR JSON: paths, list elements, and values as JSON."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from cds_service.errors import EvaluationError
+from cds_service.fhirpath import is_list_element, to_json
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_STEP = re.compile(r"([A-Za-z][A-Za-z0-9]*)(?:\[(\d+)\])?")
+
+
+def set_value(resource: dict[str, Any], path: str, values: Sequence[Any]) -> None:
+    """Set what `path` names in `resource` (changed in place) to `values`; no values, no change.
+
+    Missing objects on the way are created; a list met on the way without an index means its first
+    element. A list element takes all values, another element takes exactly one.
+    Raises EvaluationError for a path that is not made of names and indexes, or for too many values.
+    """
+    if not values:
+        return
+    steps = _steps(path, str(resource.get("resourceType")))
+    target: dict[str, Any] = resource
+    type_path = str(resource.get("resourceType"))
+    for name, index in steps[:-1]:
+        target = _descend(target, name, index, is_list=is_list_element(type_path, name))
+        type_path = f"{type_path}.{name}"
+    name, index = steps[-1]
+    plain = [to_json(value) for value in values]
+    if is_list_element(type_path, name) and index is None:
+        target[name] = plain
+        return
+    if len(plain) > 1:
+        raise EvaluationError(f"'{path}' takes one value; the expression gave {len(plain)}")
+    if index is None:
+        target[name] = plain[0]
+    else:
+        target[name] = _replaced(target.get(name, []), index, plain[0], path)
+
+
+def _steps(path: str, resource_type: str) -> list[tuple[str, int | None]]:
+    steps = []
+    for part in path.removeprefix("%resource.").removeprefix(f"{resource_type}.").split("."):
+        match = _STEP.fullmatch(part)
+        if match is None:
+            raise EvaluationError(f"'{path}' is not a path that a dynamic value can set")
+        steps.append((match[1], int(match[2]) if match[2] else None))
+    return steps
+
+
+def _descend(
+    target: dict[str, Any], name: str, index: int | None, *, is_list: bool
+) -> dict[str, Any]:
+    current = target.get(name)
+    if isinstance(current, list) or (current is None and (is_list or index is not None)):
+        items: list[Any] = list(current or [])
+        target[name] = items
+        position = index or 0
+        if position == len(items):
+            items.append({})
+        items[position] = dict(items[position])
+        return items[position]  # type: ignore[no-any-return]
+    target[name] = child = dict(current or {})
+    return child
+
+
+def _replaced(items: Sequence[Any], index: int, value: Any, path: str) -> list[Any]:
+    """A copy of `items` with one replaced, or appended when `index` is the next free one."""
+    if index > len(items):
+        raise EvaluationError(f"'{path}' would leave a gap: there are {len(items)} elements")
+    return [*items[:index], value, *items[index + 1 :]]

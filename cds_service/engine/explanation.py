@@ -1,0 +1,153 @@
+"""An outcome as text or JSON: each action's verdict, and the values and resources behind it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cds_service.engine.outcome import Verdict
+from cds_service.fhirpath import to_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cds_service.engine.outcome import ActionOutcome, ConditionOutcome, Outcome
+    from cds_service.fhirpath import Trace
+
+INDENT = "  "
+LONGEST = 110
+"""Characters of an expression or a value shown on one line of text."""
+
+
+def as_text(outcome: Outcome) -> str:
+    """The outcome as an indented tree; the first column is the verdict or the value."""
+    lines = [f"{outcome.plan.versioned} for {outcome.subject}"]
+    for action in outcome.actions:
+        lines.extend(_action_lines(action, 0))
+    return "\n".join(lines)
+
+
+def as_json(outcome: Outcome) -> dict[str, Any]:
+    """The same as JSON: `{plan, subject, actions: [{path, verdict, conditions, actions}]}`."""
+    return {
+        "plan": outcome.plan.versioned,
+        "subject": outcome.subject,
+        "actions": [_action_json(action) for action in outcome.actions],
+    }
+
+
+# -- text -----------------------------------------------------------------------------------
+
+
+def _action_lines(outcome: ActionOutcome, depth: int) -> Iterator[str]:
+    pad = INDENT * depth
+    title = f"  {outcome.action.title.default}" if outcome.action.title else ""
+    yield f"{pad}{outcome.verdict:<12}{_label(outcome)}{title}"
+    if outcome.note:
+        yield f"{pad}{INDENT}({outcome.note})"
+    for condition in outcome.conditions:
+        yield from _condition_lines(condition, depth + 1)
+    for child in outcome.children:
+        yield from _action_lines(child, depth + 1)
+
+
+def _label(outcome: ActionOutcome) -> str:
+    """The last two steps of the path: enough to find the action, short enough to read."""
+    return "/".join(outcome.path.split("/")[-2:])
+
+
+def _condition_lines(condition: ConditionOutcome, depth: int) -> Iterator[str]:
+    pad = INDENT * depth
+    if condition.trace is None:
+        yield f"{pad}if {_short(condition.text)}"
+        yield f"{pad}   → {condition.verdict}{f': {condition.error}' if condition.error else ''}"
+        return
+    yield from _trace_lines(condition.trace, depth, "if ")
+    if condition.verdict is Verdict.CANNOT_TELL:
+        causes = ", ".join(dict.fromkeys(_causes(condition.trace)))
+        yield f"{pad}cannot tell because of: {causes or 'an empty result'}"
+
+
+def _trace_lines(trace: Trace, depth: int, prefix: str = "") -> Iterator[str]:
+    pad = INDENT * depth
+    yield f"{pad}{prefix}{_short(trace.text)} → {_value(trace)}"
+    if trace.resources:
+        yield f"{pad}{INDENT}from {', '.join(_references(trace))}"
+    for child in trace.children:
+        yield from _trace_lines(child, depth + 1)
+
+
+def _short(text: str) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= LONGEST else flat[: LONGEST - 1] + "…"
+
+
+def _value(trace: Trace) -> str:
+    if trace.unknown and not trace.value:
+        return "unknown"
+    if not trace.value:
+        return "empty"
+    known = ", ".join(_shown(item) for item in trace.value[:3])
+    more = f" and {len(trace.value) - 3} more" if len(trace.value) > 3 else ""
+    return _short(f"{known}{more}") + (" (incomplete)" if trace.unknown else "")
+
+
+def _shown(item: Any) -> str:
+    if isinstance(item, bool):
+        return "true" if item else "false"
+    if isinstance(item, dict):
+        return f"{item['resourceType']}/{item.get('id')}" if "resourceType" in item else "{…}"
+    return str(item)
+
+
+def _references(trace: Trace) -> list[str]:
+    return [f"{item.get('resourceType')}/{item.get('id')}" for item in trace.resources]
+
+
+def _causes(trace: Trace) -> Iterator[str]:
+    """The innermost expressions whose value was unknown."""
+    inner = [cause for child in trace.children for cause in _causes(child)]
+    if inner:
+        yield from inner
+    elif trace.unknown:
+        yield _short(trace.text)
+
+
+# -- JSON -----------------------------------------------------------------------------------
+
+
+def _action_json(outcome: ActionOutcome) -> dict[str, Any]:
+    json: dict[str, Any] = {"path": outcome.path, "verdict": str(outcome.verdict)}
+    if outcome.action.title:
+        json["title"] = outcome.action.title.default
+    if outcome.note:
+        json["note"] = outcome.note
+    if outcome.conditions:
+        json["conditions"] = [_condition_json(item) for item in outcome.conditions]
+    if outcome.children:
+        json["actions"] = [_action_json(item) for item in outcome.children]
+    return json
+
+
+def _condition_json(condition: ConditionOutcome) -> dict[str, Any]:
+    json: dict[str, Any] = {"expression": condition.text, "verdict": str(condition.verdict)}
+    if condition.error:
+        json["error"] = condition.error
+    if condition.trace is not None:
+        json["trace"] = _trace_json(condition.trace)
+        if condition.verdict is Verdict.CANNOT_TELL:
+            json["unknown"] = list(dict.fromkeys(_causes(condition.trace)))
+    return json
+
+
+def _trace_json(trace: Trace) -> dict[str, Any]:
+    json: dict[str, Any] = {
+        "expression": trace.text,
+        "value": [to_json(item) for item in trace.value if not isinstance(item, dict)],
+    }
+    if trace.unknown:
+        json["unknown"] = True
+    if trace.resources:
+        json["resources"] = _references(trace)
+    if trace.children:
+        json["parts"] = [_trace_json(child) for child in trace.children]
+    return json

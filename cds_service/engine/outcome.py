@@ -1,0 +1,94 @@
+"""What `$apply` found: a verdict for every action, with the values behind it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from cds_service.engine.plan_definition import Action, Plan
+    from cds_service.fhirpath import Trace
+
+
+class Verdict(StrEnum):
+    """Why an action did or did not apply. Only `FIRED` shows anything; the others are not equal.
+
+    `NOT_MET` is a known no, `CANNOT_TELL` is missing knowledge, `ERROR` is a failed expression.
+    """
+
+    FIRED = "fired"
+    NOT_MET = "not met"
+    CANNOT_TELL = "cannot tell"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionOutcome:
+    """One condition: its text, its verdict, and its trace when the content was compiled traced."""
+
+    text: str
+    verdict: Verdict
+    reads: frozenset[str] = frozenset()
+    error: str | None = None
+    trace: Trace | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ActionOutcome:
+    """One action of the plan as it came out for this request.
+
+    `path` is stable for the same content and request; ids are made from it. `values` holds what
+    the texts' placeholders came to, `changes` the dynamic values of the action itself, `resource`
+    the request resource that the action proposes, edits or removes.
+    """
+
+    action: Action
+    plan: Plan
+    path: str
+    verdict: Verdict
+    conditions: tuple[ConditionOutcome, ...] = ()
+    note: str | None = None
+    values: Mapping[str, list[Any]] = field(default_factory=dict)
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    resource: Mapping[str, Any] | None = None
+    children: tuple[ActionOutcome, ...] = ()
+
+    def walk(self) -> Iterator[ActionOutcome]:
+        """This outcome and all below it, in document order."""
+        yield self
+        for child in self.children:
+            yield from child.walk()
+
+    @property
+    def fired(self) -> tuple[ActionOutcome, ...]:
+        """The children that apply."""
+        return tuple(child for child in self.children if child.verdict is Verdict.FIRED)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The outcome of one plan for one subject."""
+
+    plan: Plan
+    subject: str
+    actions: tuple[ActionOutcome, ...]
+
+    def walk(self) -> Iterator[ActionOutcome]:
+        """Every action outcome, in document order."""
+        for action in self.actions:
+            yield from action.walk()
+
+    @property
+    def fired(self) -> tuple[ActionOutcome, ...]:
+        """The top-level actions that apply."""
+        return tuple(item for item in self.actions if item.verdict is Verdict.FIRED)
+
+    def counts(self) -> dict[str, int]:
+        """How many actions came to each verdict."""
+        counts = {str(verdict): 0 for verdict in Verdict}
+        for item in self.walk():
+            counts[str(item.verdict)] += 1
+        return counts

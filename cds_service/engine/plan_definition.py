@@ -1,0 +1,179 @@
+"""Compiled guideline content: what PlanDefinition, ActivityDefinition and Library JSON become.
+
+Everything here is frozen and shared by all requests. Building it is `content.py`'s work.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cds_service.errors import Where
+    from cds_service.fhirpath import Program
+
+Need = Literal["must", "should", "may"]
+Grouping = Literal["logical-group", "visual-group", "sentence-group"]
+
+PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text a reader sees: the default, its translations by language code, and its `{names}`."""
+
+    default: str
+    translations: Mapping[str, str]
+
+    def in_language(self, language: str) -> str:
+        """The text in this language, or the default text."""
+        return self.translations.get(language, self.default)
+
+    @property
+    def placeholders(self) -> frozenset[str]:
+        """The names in braces, over all languages."""
+        texts = (self.default, *self.translations.values())
+        return frozenset(name for text in texts for name in PLACEHOLDER.findall(text))
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A FHIRPath expression: its text and the compiled program."""
+
+    text: str
+    program: Program
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """An applicability condition; `unsupported` says why it cannot be evaluated at all."""
+
+    text: str
+    expression: Expression | None
+    unsupported: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """An expression with the name that its value is bound to (`for-each`)."""
+
+    name: str
+    expression: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class DynamicValue:
+    """A value computed for a path of the request action or of its resource."""
+
+    path: str
+    expression: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class Documentation:
+    """A citation on an action: the text shown, and the address behind it."""
+
+    display: Text | None
+    url: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Coded:
+    """A coding with display texts (topic, override reason)."""
+
+    system: str
+    code: str
+    display: Text | None
+
+
+@dataclass(frozen=True, slots=True)
+class DataRequirement:
+    """One prefetch key: the query that fills it, the type it brings, and how much it is needed."""
+
+    key: str
+    query: str
+    resource_type: str | None
+    need: Need
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """An ActivityDefinition: the JSON to instantiate and its dynamic values."""
+
+    canonical: str
+    json: Mapping[str, Any]
+    dynamic_values: tuple[DynamicValue, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One action of a plan, compiled. `key` is unique among its siblings; `json` is the source."""
+
+    key: str
+    json: Mapping[str, Any]
+    where: Where
+    title: Text | None
+    description: Text | None
+    conditions: tuple[Condition, ...]
+    first_match: bool
+    grouping: Grouping | None
+    for_each: Named | None
+    resource: Expression | None
+    dynamic_values: tuple[DynamicValue, ...]
+    placeholders: Mapping[str, Expression]
+    documentation: tuple[Documentation, ...]
+    code: Coded | None
+    override_reasons: tuple[Coded, ...]
+    definition: Plan | Activity | None
+    actions: tuple[Action, ...]
+
+    @property
+    def type_code(self) -> str | None:
+        """`create`, `update` or `remove` (action-type), or None."""
+        for coding in self.json.get("type", {}).get("coding", ()):
+            return str(coding.get("code"))
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class CardBudget:
+    """How many non-critical cards a strategy shows, and the action that holds the rest."""
+
+    non_critical: int
+    overflow: Action
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A PlanDefinition, compiled."""
+
+    id: str
+    canonical: str
+    version: str | None
+    title: Text
+    publisher: str | None
+    topic: Coded | None
+    json: Mapping[str, Any]
+    actions: tuple[Action, ...]
+    budget: CardBudget | None
+
+    @property
+    def versioned(self) -> str:
+        """`url|version`, or the url alone."""
+        return f"{self.canonical}|{self.version}" if self.version else self.canonical
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A CDS service: a strategy and the hook that triggers it."""
+
+    id: str
+    hook: str
+    title: str
+    description: str
+    usage: str | None
+    plan: Plan
+    requirements: tuple[DataRequirement, ...]

@@ -1,0 +1,173 @@
+"""What the names in an expression mean: shared definitions, and the data of the request.
+
+A scope grows inwards: Libraries, then the plan, then each action; `for-each` adds its own name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cds_service import fhirpath
+from cds_service.engine.canonicals import (
+    DEFINITION_PARAMETERS,
+    NEED,
+    QUERY_PATTERN,
+    VARIABLE,
+)
+from cds_service.engine.plan_definition import DataRequirement, Expression
+from cds_service.errors import ContentError, ExpressionError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from cds_service.engine.source import Element, Problems
+
+LANGUAGES = ("text/fhirpath",)
+NEEDS = ("must", "should", "may")
+
+REQUEST_TYPES: Mapping[str, str | None] = {
+    "action": "PlanDefinition.action",
+    "context": None,
+    "draftOrders": None,
+    "encounter": "Encounter",
+    "hook": None,
+    "patient": "Patient",
+    "practitioner": None,
+    "profile": None,
+    "selected": None,
+    "subject": None,
+    "unavailable": None,
+    "userId": None,
+}
+"""The names every expression may read, beside the data requirements: name → FHIR type, if one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A definition and the element it is written in."""
+
+    definition: fhirpath.Definition
+    element: Element
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The names in force at one place, and the compiler that knows them."""
+
+    session: fhirpath.Session
+    written: tuple[Written, ...]
+    traced: bool
+
+    def extend(self, written: Sequence[Written], types: Mapping[str, str | None]) -> Scope:
+        """This scope with more definitions and variables; itself when there are none."""
+        if not written and not types:
+            return self
+        session = self.session.extend(
+            definitions={item.definition.name: item.definition for item in written}, types=types
+        )
+        return Scope(session, (*self.written, *written), self.traced)
+
+    def compile(self, element: Element, problems: Problems, *steps: str | int) -> Expression | None:
+        """The expression in `element` (a FHIR Expression), compiled; None when it is a problem."""
+        text = element.string("expression")
+        if text is None:
+            problems.add(
+                element.problem("an expression is missing", "expression", code="no-expression")
+            )
+            return None
+        return self.compile_text(text, element, problems, *steps, "expression")
+
+    def compile_text(
+        self, text: str, element: Element, problems: Problems, *steps: str | int
+    ) -> Expression | None:
+        """`text`, compiled with the subject as focus; what is wrong with it goes to `problems`."""
+        try:
+            program = self.session.compile(text, root_type="Patient", traced=self.traced)
+        except ExpressionError as error:
+            problems.add(self._placed(error, text, element, steps))
+            return None
+        return Expression(text, program)
+
+    def _placed(
+        self, error: ExpressionError, text: str, element: Element, steps: tuple[str | int, ...]
+    ) -> ContentError:
+        """The error where the author must mend it: here, or in the definition that was expanded."""
+        if error.expression == text:
+            return element.expression_problem(error, *steps)
+        for item in self.written:
+            if item.definition.expression == error.expression:
+                return item.element.expression_problem(error, "expression")
+        return element.problem(str(error), *steps, code=error.code)
+
+
+def definitions_in(owner: Element, problems: Problems) -> list[Written]:
+    """The definitions written on a Library, a plan or an action as `variable` extensions."""
+    written = []
+    for extension in owner.extensions(VARIABLE):
+        element = extension.element("valueExpression")
+        if element is None:
+            problems.add(extension.problem("a variable needs a valueExpression", code="variable"))
+            continue
+        name, text = element.string("name"), element.string("expression")
+        if name is None or text is None:
+            problems.add(element.problem("a variable needs name and expression", code="variable"))
+            continue
+        language = element.string("language") or LANGUAGES[0]
+        if language not in LANGUAGES:
+            problems.add(
+                element.problem(
+                    f"language '{language}' is not supported yet", "language", code="language"
+                )
+            )
+            continue
+        where = str(element.place())
+        definition = fhirpath.Definition(name, text, _parameters(element), where)
+        written.append(Written(definition, element))
+    return written
+
+
+def _parameters(element: Element) -> tuple[str, ...] | None:
+    """The parameter names of a definition that is called like a function; None for a plain name."""
+    extension = element.extension(DEFINITION_PARAMETERS)
+    if extension is None:
+        return None
+    names = (item.string("valueString") for item in extension.extensions("name"))
+    return tuple(name for name in names if name)
+
+
+def requirements_in(
+    owners: Iterable[Element], key: str, problems: Problems
+) -> dict[str, DataRequirement]:
+    """The data requirements under `key` of several owners; the later one wins where ids agree."""
+    found: dict[str, DataRequirement] = {}
+    for owner in owners:
+        for element in owner.elements(key):
+            requirement = _requirement(element, problems)
+            if requirement is not None:
+                found[requirement.key] = requirement
+    return found
+
+
+def _requirement(element: Element, problems: Problems) -> DataRequirement | None:
+    key, resource_type = element.string("id"), element.string("type")
+    pattern, need = element.extension(QUERY_PATTERN), element.extension(NEED)
+    query = pattern.string("valueString") if pattern else None
+    if key is None or query is None:
+        problems.add(
+            element.problem(
+                "a data requirement needs an id (the prefetch key) and a query pattern",
+                code="data-requirement",
+            )
+        )
+        return None
+    level = (need.string("valueCode") if need else None) or "should"
+    if level not in NEEDS:
+        problems.add(
+            element.problem(
+                f"need is '{level}', not one of must, should, may", code="data-requirement"
+            )
+        )
+        return None
+    is_typed = resource_type not in {None, "Resource", "DomainResource"}
+    return DataRequirement(key, query, resource_type if is_typed else None, level)  # type: ignore[arg-type]

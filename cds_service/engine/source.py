@@ -1,0 +1,115 @@
+"""Guideline files as elements that know where they stand, so that every problem names its place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from cds_service import fhir_json
+from cds_service.errors import ContentError, ExpressionError, Where
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One guideline file: its name as the author knows it, its text, and the resource in it."""
+
+    file: str
+    text: str
+    resource: Mapping[str, Any]
+
+    @property
+    def canonical(self) -> str:
+        """The resource's `url`, or the empty string."""
+        return str(self.resource.get("url", ""))
+
+    @property
+    def root(self) -> Element:
+        """The whole resource as an element."""
+        return Element(self, (), self.resource)
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """One JSON object inside a guideline file: its members, and the steps that lead to it."""
+
+    source: Source
+    steps: tuple[str | int, ...]
+    json: Mapping[str, Any]
+
+    def elements(self, key: str) -> Iterator[Element]:
+        """The objects of a list member; what is not an object is passed over (lint reports it)."""
+        value = self.json.get(key)
+        for index, item in enumerate(value if isinstance(value, list) else ()):
+            if isinstance(item, dict):
+                yield Element(self.source, (*self.steps, key, index), item)
+
+    def element(self, key: str) -> Element | None:
+        """An object member, or None."""
+        value = self.json.get(key)
+        return Element(self.source, (*self.steps, key), value) if isinstance(value, dict) else None
+
+    def string(self, key: str) -> str | None:
+        """A non-blank string member, or None."""
+        value = self.json.get(key)
+        return value if isinstance(value, str) and value.strip() else None
+
+    def extensions(self, url: str) -> Iterator[Element]:
+        """The extensions with this URL, in order."""
+        return (item for item in self.elements("extension") if item.json.get("url") == url)
+
+    def extension(self, url: str) -> Element | None:
+        """The first extension with this URL, or None."""
+        return next(self.extensions(url), None)
+
+    def place(self) -> Where:
+        """File and FHIR path of this element: `where()` without reading the text again."""
+        return Where(self.source.file, fhir_path(self.source.resource, self.steps))
+
+    def where(self, *steps: str | int) -> Where:
+        """File, FHIR path, line and column of this element, or of what `steps` lead to in it."""
+        path = (*self.steps, *steps)
+        place = fhir_json.position(self.source.text, path)
+        line, column = place or (None, None)
+        return Where(self.source.file, fhir_path(self.source.resource, path), line, column)
+
+    def problem(
+        self, message: str, *steps: str | int, code: str = "content", hint: str | None = None
+    ) -> ContentError:
+        """A content error standing at this element or below it."""
+        return ContentError(message, code=code, hint=hint, where=self.where(*steps))
+
+    def expression_problem(self, error: ExpressionError, *steps: str | int) -> ExpressionError:
+        """The same FHIRPath error, placed at its true character inside the JSON string."""
+        path = (*self.steps, *steps)
+        place = fhir_json.string_position(self.source.text, path, error.offset)
+        line, column = place or (None, None)
+        return ExpressionError(
+            error.message,
+            expression=error.expression,
+            offset=error.offset,
+            code=error.code,
+            hint=error.hint,
+            where=Where(self.source.file, fhir_path(self.source.resource, path), line, column),
+        )
+
+
+@dataclass(slots=True)
+class Problems:
+    """The problems found so far in one load; collecting them all spares authors the ping-pong."""
+
+    found: list[ContentError] = field(default_factory=list)
+
+    def add(self, problem: ContentError) -> None:
+        """Keep one more problem."""
+        self.found.append(problem)
+
+
+def fhir_path(resource: Mapping[str, Any], steps: tuple[str | int, ...]) -> str:
+    """`PlanDefinition.action[0].title` for ("action", 0, "title")."""
+    path = str(resource.get("resourceType", "resource"))
+    for step in steps:
+        path += f"[{step}]" if isinstance(step, int) else f".{step}"
+    return path

@@ -1,0 +1,329 @@
+"""Reading and writing plain FHIR JSON: decimals kept, bundles, references, positions.
+
+Resources are the dicts that were decoded; nothing here changes them. No IO, no clock, no logging.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Context, DecimalException, Inexact, InvalidOperation, Overflow, Subnormal
+from itertools import chain
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from cds_service.errors import ContentError, RequestError, Where
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+MAX_DEPTH = 64
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+# Numbers beyond this are refused where they are read: arithmetic on 1e999999999 never ends.
+_MAX_DIGITS = 1000
+_MAX_EXPONENT = 400
+_NUMBERS = Context(
+    prec=_MAX_DIGITS,
+    Emin=-_MAX_EXPONENT,
+    Emax=_MAX_EXPONENT,
+    traps=[InvalidOperation, Overflow, Subnormal, Inexact],
+)
+_DECODER = msgspec.json.Decoder(float_hook=_NUMBERS.create_decimal)
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
+
+
+def decode(body: bytes, *, max_depth: int = MAX_DEPTH) -> Any:
+    """The value that a JSON message holds, numbers with a point or an exponent as `Decimal`.
+
+    Strict RFC 8259 in UTF-8 (GEN-12): no byte order mark, NaN, Infinity, comment, lone surrogate or
+    data behind the value, at most `max_depth` levels, 1000 digits and exponents up to 400. Of a
+    repeated key the last value counts; only `decode_content` refuses it.
+
+    Raises:
+        RequestError: code `invalid-json`; the message names line and column where they are known.
+    """
+    try:
+        return _decode(body, max_depth)
+    except _Unusable as problem:
+        place = ""
+        if problem.offset is not None:
+            line, column = _line_and_column_of_byte(body, problem.offset)
+            place = f" at line {line}, column {column}"
+        raise RequestError(
+            f"The message is not usable JSON{place}: {problem.what}.",
+            code="invalid-json",
+            hint=problem.hint,
+        ) from None
+
+
+def encode(value: Any) -> bytes:
+    """The JSON text of `value` in UTF-8; a `Decimal` is a number with its digits kept (`10.0`)."""
+    return _ENCODER.encode(value)
+
+
+def decode_content(text: str, file: str) -> Any:
+    """The value that a guideline file holds, as `decode` reads it; a repeated key is an error too.
+
+    Raises:
+        ContentError: code `invalid-json` or `duplicate-key`, with file, line and column.
+    """
+    body = text.encode("utf-8", "surrogatepass")
+    try:
+        value = _decode(body, MAX_DEPTH)
+    except _Unusable as problem:
+        where = Where(file)
+        if problem.offset is not None:
+            where = Where(file, None, *_line_and_column_of_byte(body, problem.offset))
+        message = f"This is not usable JSON: {problem.what}."
+        raise ContentError(message, code="invalid-json", hint=problem.hint, where=where) from None
+    _refuse_duplicate_keys(text, file)
+    return value
+
+
+class _Unusable(Exception):
+    """What is wrong with a text, and the byte at which, before it is known whose text it is."""
+
+    def __init__(self, what: str, *, offset: int | None = None, hint: str | None = None) -> None:
+        super().__init__(what)
+        self.what = what
+        self.offset = offset
+        self.hint = hint
+
+
+def _decode(body: bytes, max_depth: int) -> Any:
+    if body.startswith(BYTE_ORDER_MARK):
+        raise _Unusable(
+            "it starts with a byte order mark", offset=0, hint="send UTF-8 without the mark"
+        )
+    too_deep = _Unusable(
+        f"it is nested deeper than {max_depth} levels", hint=f"nest at most {max_depth} levels"
+    )
+    try:
+        value = _DECODER.decode(body)
+    except RecursionError:
+        raise too_deep from None
+    except UnicodeDecodeError as error:
+        raise _unicode_problem(body, error) from None
+    except DecimalException:
+        raise _Unusable(
+            f"a number has over {_MAX_DIGITS} digits or an exponent beyond {_MAX_EXPONENT}",
+            hint="send numbers that a double can hold",
+        ) from None
+    except msgspec.MsgspecError as error:
+        raise _syntax_problem(body, str(error)) from None
+    if _is_deeper_than(max_depth, value):
+        raise too_deep
+    return value
+
+
+def _unicode_problem(body: bytes, error: UnicodeDecodeError) -> _Unusable:
+    offset: int | None = None
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError as whole:
+        offset = whole.start
+    return _Unusable(f"it is not UTF-8 ({error.reason})", offset=offset, hint="send UTF-8")
+
+
+def _syntax_problem(body: bytes, text: str) -> _Unusable:
+    if text == "Input data was truncated":
+        return _Unusable(
+            "it ends before the value is complete", offset=len(body), hint="send the whole message"
+        )
+    what, _, place = text.removeprefix("JSON is malformed: ").partition(" (byte ")
+    offset = int(place.rstrip(")")) if place else None
+    what = what[:1].lower() + what[1:]
+    return _Unusable(what, offset=offset, hint="send strict JSON as in RFC 8259")
+
+
+def _is_deeper_than(max_depth: int, value: Any) -> bool:
+    dicts = [value] if type(value) is dict else []
+    lists = [value] if type(value) is list else []
+    depth = 0
+    while dicts or lists:
+        depth += 1
+        if depth > max_depth:
+            return True
+        inner = list(
+            chain(
+                chain.from_iterable(map(dict.values, dicts)),
+                chain.from_iterable(lists),
+            )
+        )
+        dicts = [item for item in inner if type(item) is dict]
+        lists = [item for item in inner if type(item) is list]
+    return False
+
+
+def _line_and_column_of_byte(body: bytes, offset: int) -> tuple[int, int]:
+    before = body[:offset].decode("utf-8", "replace")
+    return _line_and_column(before, len(before))
+
+
+def _line_and_column(text: str, offset: int) -> tuple[int, int]:
+    return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
+
+
+# --- positions ---
+
+_TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
+_STRING_CHARACTER = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\.|[^\\]"
+)
+
+
+class _Token(NamedTuple):
+    path: tuple[str | int, ...]
+    start: int
+    text: str
+    is_key: bool
+
+
+def position(text: str, path: Sequence[str | int]) -> tuple[int, int] | None:
+    """One-based line and column where the value at `path` starts in valid JSON `text`, or None.
+
+    `path` holds member names and zero-based indexes, `["action", 0, "title"]`; of a repeated key
+    the last counts. Columns count characters.
+    """
+    token = _value(text, path)
+    return _line_and_column(text, token.start) if token else None
+
+
+def string_position(text: str, path: Sequence[str | int], offset: int) -> tuple[int, int] | None:
+    r"""One-based line and column of character `offset` (from zero) inside the string at `path`.
+
+    Escapes are respected: `\n` and a surrogate pair `\ud83d\ude00` are one character each. An
+    offset behind the end is the closing quote. None when there is no string at `path`.
+    """
+    token = _value(text, path)
+    if token is None or not token.text.startswith('"'):
+        return None
+    starts = [match.start() for match in _STRING_CHARACTER.finditer(token.text[1:-1])]
+    inside = starts[offset] if offset < len(starts) else len(token.text) - 2
+    return _line_and_column(text, token.start + 1 + inside)
+
+
+def _value(text: str, path: Sequence[str | int]) -> _Token | None:
+    wanted = tuple(path)
+    found = None
+    for token in _walk(text):
+        if token.path == wanted and not token.is_key:
+            found = token
+    return found
+
+
+def _refuse_duplicate_keys(text: str, file: str) -> None:
+    seen: set[tuple[str | int, ...]] = set()
+    for token in _walk(text):
+        if not token.is_key:
+            continue
+        if token.path in seen:
+            line, column = _line_and_column(text, token.start)
+            raise ContentError(
+                f"The key '{token.path[-1]}' occurs twice in one object.",
+                code="duplicate-key",
+                hint="keep one of the two; of repeated keys a reader sees only one",
+                where=Where(file, None, line, column),
+            )
+        seen.add(token.path)
+
+
+def _walk(text: str) -> Iterator[_Token]:
+    """Every key and every value of valid JSON with its path, in the order of the text."""
+    path: list[str | int] = []
+    indexes: list[int | None] = []  # per open container: the index in an array, None in an object
+    expects_key = False
+    for match in _TOKEN.finditer(text):
+        found = match.group()
+        if found == ":":
+            expects_key = False
+        elif found == ",":
+            index = indexes[-1]
+            expects_key = index is None
+            if index is not None:
+                path[-1] = indexes[-1] = index + 1
+        elif found in "}]":
+            path.pop()
+            indexes.pop()
+        elif expects_key:
+            path[-1] = msgspec.json.decode(found, type=str)
+            yield _Token(tuple(path), match.start(), found, is_key=True)
+        else:
+            yield _Token(tuple(path), match.start(), found, is_key=False)
+            if found in "{[":
+                expects_key = found == "{"
+                path.append("" if expects_key else 0)
+                indexes.append(None if expects_key else 0)
+
+
+# --- resources, references, codings ---
+
+_REFERENCE = re.compile(
+    r"(?:(?i:https?)://[^?#|\s]+/)?([A-Z][A-Za-z]+)/([^/?#|\s]+)(?:/_history/[^/?#|\s]+)?"
+)
+_URN = "urn:uuid:"
+_PATIENT_MEMBERS = ("subject", "patient", "beneficiary", "for", "individual")
+
+
+def resources(bundle: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The resources in the entries of a Bundle; entries without one are skipped."""
+    entries = bundle.get("entry")
+    for entry in entries if isinstance(entries, list) else ():
+        resource = entry.get("resource") if isinstance(entry, dict) else None
+        if isinstance(resource, dict) and isinstance(resource.get("resourceType"), str):
+            yield resource
+
+
+def reference_key(reference: str) -> tuple[str, str] | None:
+    """Type and id that a literal reference names, its base URL and version left out (REQ-22).
+
+    `Patient/1`, `https://x/fhir/Patient/1/_history/2` → `("Patient", "1")`;
+    `urn:uuid:<id>` → `("urn:uuid", <id in lower case>)`. None for `#contained`, conditional
+    references and anything else.
+    """
+    if reference.lower().startswith(_URN):
+        return "urn:uuid", reference[len(_URN) :].lower()
+    match = _REFERENCE.fullmatch(reference)
+    return (match[1], match[2]) if match else None
+
+
+def same_reference(a: str, b: str) -> bool:
+    """Whether two references name the same resource, whatever their base URL and version.
+
+    A `urn:uuid:` names the resource whose id it holds; references without a key must be equal.
+    """
+    first, second = reference_key(a), reference_key(b)
+    if first is None or second is None:
+        return a == b
+    if "urn:uuid" in {first[0], second[0]}:
+        return first[1].lower() == second[1].lower()
+    return first == second
+
+
+def patient_references(resource: Mapping[str, Any]) -> Iterator[str]:
+    """Every reference by which a resource says whom it is about (a Group or Device as well)."""
+    for member in _PATIENT_MEMBERS:
+        value = resource.get(member)
+        for item in value if isinstance(value, list) else [value]:
+            reference = item.get("reference") if isinstance(item, dict) else None
+            if isinstance(reference, str):
+                yield reference
+
+
+def patient_of(resource: Mapping[str, Any]) -> str | None:
+    """The reference by which a resource says whom it is about, or None when it does not say.
+
+    It stands in `subject`, `patient`, `beneficiary` (Coverage), `for` (Task) or `individual`
+    (ResearchSubject).
+    """
+    return next(patient_references(resource), None)
+
+
+def codings(concept: Any) -> Iterator[dict[str, Any]]:
+    """The codings of a CodeableConcept or of a list of them; nothing for anything else."""
+    for item in concept if isinstance(concept, list) else [concept]:
+        coding = item.get("coding") if isinstance(item, dict) else None
+        for each in coding if isinstance(coding, list) else [coding]:
+            if isinstance(each, dict):
+                yield each

@@ -1,0 +1,153 @@
+"""What the compiler makes of a part of an expression, and the names that are visible to it.
+
+A `Code` is a closure with what is known about it before it runs. A `Scope` is what `$this`, a
+`%name` or a row's `$index` means at one place of the text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+from cds_service.errors import ExpressionError, Where
+from cds_service.fhirpath.evaluation import Frame
+
+if TYPE_CHECKING:
+    from cds_service.fhirpath.definition import Definition, Membership
+    from cds_service.fhirpath.syntax import Call, Syntax
+
+Run = Callable[[Frame, list[Any]], list[Any]]
+"""A compiled part: the frame and `$this` in, a collection out. It changes neither."""
+
+Types = frozenset[str] | None
+"""The FHIR types that items can have, None when nothing is known."""
+
+NOTHING: frozenset[Any] = frozenset()
+
+
+class Names(Protocol):
+    """The definitions, variables and value sets that a text can refer to."""
+
+    strict_variables: bool
+
+    def definition(self, name: str) -> tuple[Definition, Names] | None:
+        """The definition of this name, and the names that its own text can refer to."""
+
+    def variable_type(self, name: str) -> tuple[bool, str | None]:
+        """Whether a variable is declared, and the FHIR type of its items if known."""
+
+    def known_names(self) -> list[str]:
+        """All names of variables and definitions."""
+
+    def membership(self, reference: str) -> Membership | None:
+        """The membership test of a value set."""
+
+    @property
+    def has_value_sets(self) -> bool:
+        """Whether value sets can be looked up at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A compiled part of an expression.
+
+    `uses` holds the scopes whose `$this`, `$index` or own variables it reads; without any it is
+    closed: it has the same value wherever it stands. `reads` are environment variables.
+    """
+
+    run: Run
+    types: Types = None
+    constant: tuple[Any, ...] | None = None
+    uses: frozenset[int] = NOTHING
+    reads: frozenset[str] = NOTHING
+    observed: bool = False
+
+    @property
+    def closed(self) -> bool:
+        """Whether its value does not depend on where it stands."""
+        return not self.uses
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """An argument of a definition: its text in the caller's scope, and where the caller's `$this` is."""
+
+    syntax: Syntax
+    scope: Scope
+    slot: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The names at one place: a program, a row of a lambda, or the body of a definition."""
+
+    identity: int
+    source: str
+    names: Names
+    types: Types = None
+    outer: Scope | None = None
+    definition: Definition | None = None
+    parameters: dict[str, Parameter] = field(default_factory=dict)
+    defined: dict[str, tuple[int, Types]] = field(default_factory=dict)
+    row_names: frozenset[str] = NOTHING
+    row_slots: dict[str, int] = field(default_factory=dict)
+    traced: bool = False
+
+    @property
+    def is_row(self) -> bool:
+        """Whether this is the scope of a lambda that runs once per item."""
+        return self.outer is not None
+
+    def fork(self) -> Scope:
+        """The same scope for one operand: variables defined in it stay in it."""
+        return replace(self, defined=dict(self.defined))
+
+    def untraced(self) -> Scope:
+        """The same scope with observation off."""
+        return replace(self, traced=False) if self.traced else self
+
+    def error(
+        self, node: Syntax, message: str, hint: str | None = None, code: str | None = None
+    ) -> ExpressionError:
+        """A failure at `node`; it names the definition whose body this is."""
+        where = None
+        if self.definition is not None:
+            message = f"in definition '{self.definition.name}': {message}"
+            where = Where(file=self.definition.where) if self.definition.where else None
+        return ExpressionError(
+            message,
+            expression=self.source,
+            offset=node.offset,
+            hint=hint,
+            code=code,
+            where=where,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One call of a function: the call, what it is called on, and the scope of its arguments."""
+
+    call: Call
+    receiver: Code
+    scope: Scope
+
+
+class Compiling(Protocol):
+    """What a function needs of the compiler to build its own code."""
+
+    def compile(self, node: Syntax, scope: Scope) -> Code:
+        """The code of a part, in a scope."""
+
+    def observe(self, node: Syntax, scope: Scope) -> Code:
+        """The same, watched when the program is traced."""
+
+    def row(self, scope: Scope, types: Types, names: frozenset[str] = NOTHING) -> Scope:
+        """A scope whose `$this` is of these types; `names` are the `$` names that it gives."""
+
+    def slot(self) -> int:
+        """A place for one value in the frame."""
+
+    def noting(self, run: Run, scope: Scope) -> Run:
+        """The same closure; when traced it notes the resources that its result came from."""

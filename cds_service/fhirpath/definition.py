@@ -1,0 +1,32 @@
+"""What a caller gives the compiler besides text: definitions, and a way to look up value sets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+Membership = Callable[[str | None, str], bool]
+"""Whether (system, code) is in a value set; the system is None when it is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A named expression of guideline content.
+
+    With `parameters` None it is a name, `%name`, evaluated at most once per request with the
+    subject as focus. With a tuple, perhaps empty, it is called like a function: `name(a, b)`.
+    `where` says where it was written, for messages.
+    """
+
+    name: str
+    expression: str
+    parameters: tuple[str, ...] | None = None
+    where: str | None = None
+
+
+class ValueSets(Protocol):
+    """The value sets at hand."""
+
+    def resolve(self, reference: str) -> Membership | None:
+        """The membership test of a value set by canonical URL or id, None when it is not known."""

@@ -1,0 +1,161 @@
+"""One request's environment: variables, clock, references, memo of definitions, and budgets.
+
+An Evaluation is made once per request and shared by all its expressions. The clock is `now`;
+nothing here reads one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cds_service.errors import EvaluationError
+from cds_service.fhirpath.collection import Incomplete, Node, as_item, wrap
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+MAX_STEPS = 5_000_000
+"""Rows that all expressions of one request may look at."""
+
+MAX_ITEMS = 200_000
+"""Items that one collection may hold."""
+
+_FOCUS_NAMES = frozenset({"context", "resource", "rootResource"})
+
+
+class Budget:
+    """What is left of the steps of one request, shared by its child scopes."""
+
+    __slots__ = ("max_items", "steps")
+
+    def __init__(self, steps: int, max_items: int) -> None:
+        self.steps = steps
+        self.max_items = max_items
+
+    def charge(self, count: int) -> None:
+        """Account for `count` more rows; EvaluationError when the budget is used up."""
+        self.steps -= count
+        if self.steps < 0:
+            raise EvaluationError(
+                "the evaluation takes more steps than it may", code="budget-exceeded"
+            )
+        if count > self.max_items:
+            raise EvaluationError(
+                f"a collection holds more than {self.max_items} items", code="budget-exceeded"
+            )
+
+
+class Evaluation:
+    """The environment that expressions are evaluated in.
+
+    Args:
+        variables: values of `%name`: a resource, an element, a primitive, items, or a list of
+            these; an `Incomplete` list where not everything could be obtained.
+        now: the moment that `now()`, `today()` and `timeOfDay()` answer; aware, or None.
+        resolve: from a reference to the resource, or None when it is not at hand.
+        resource: `%resource` and `%rootResource`.
+        focus: what name definitions and `%context` start from; `resource` when left out.
+        max_steps: rows that may be looked at before the evaluation is stopped.
+        max_items: items that one collection may hold.
+    """
+
+    def __init__(
+        self,
+        *,
+        variables: Mapping[str, Any],
+        now: datetime | None,
+        resolve: Callable[[str], Any | None] | None = None,
+        resource: Any = None,
+        focus: Any = None,
+        max_steps: int = MAX_STEPS,
+        max_items: int = MAX_ITEMS,
+    ) -> None:
+        self.variables: Mapping[str, Any] = variables
+        self.now = now
+        self.resolve = resolve
+        self.resource = resource
+        self.focus: list[Any] = wrap(resource if focus is None else focus)
+        self.budget = Budget(max_steps, max_items)
+        self.parent: Evaluation | None = None
+        self.bound: frozenset[str] = frozenset()
+        self.memo: dict[Any, Any] = {}
+        self._wrapped: dict[tuple[str, str | None], list[Any]] = {}
+        self._resolved: dict[str, Any] = {}
+
+    def bind(self, **variables: Any) -> Evaluation:
+        """A child scope with more variables; what does not read them is not evaluated again."""
+        child = Evaluation(
+            variables={**self.variables, **variables},
+            now=self.now,
+            resolve=self.resolve,
+            resource=self.resource,
+        )
+        child.focus = self.focus
+        child.budget = self.budget
+        child.parent = self
+        child.bound = frozenset(variables)
+        child._resolved = self._resolved  # noqa: SLF001 - the same class
+        return child
+
+    def home(self, reads: frozenset[str]) -> Evaluation:
+        """The outermost scope in which something that reads these variables has the same value."""
+        scope = self
+        while scope.parent is not None and scope.bound.isdisjoint(reads):
+            scope = scope.parent
+        return scope
+
+    def variable(self, name: str, kind: str | None) -> list[Any]:
+        """The collection that `%name` stands for; its JSON is of the FHIR type `kind` if given."""
+        key = (name, kind)
+        found = self._wrapped.get(key)
+        if found is None:
+            if self.parent is not None and name not in self.bound:
+                return self.parent.variable(name, kind)
+            found = self._wrapped[key] = self._wrap(name, kind)
+        return found
+
+    def _wrap(self, name: str, kind: str | None) -> list[Any]:
+        if name in self.variables:
+            return wrap(self.variables[name], kind)
+        if name == "context":
+            return self.focus
+        if name in _FOCUS_NAMES:
+            return self.focus if self.resource is None else wrap(self.resource)
+        raise EvaluationError(f"the variable %{name} is not set", code="unknown-variable")
+
+    def resolved(self, reference: str, root: Any) -> Node | None:
+        """The resource behind a reference: contained in `root`, or what `resolve` answers."""
+        if reference.startswith("#"):
+            return self._contained(reference, root if root is not None else self.resource)
+        if reference not in self._resolved:
+            found = None if self.resolve is None else self.resolve(reference)
+            self._resolved[reference] = None if found is None else as_item(found)
+        node = self._resolved[reference]
+        return node if isinstance(node, Node) else None
+
+    def _contained(self, reference: str, root: Any) -> Node | None:
+        if not isinstance(root, dict):
+            return None
+        if reference == "#":
+            return Node(root, root.get("resourceType"), None, root)
+        for resource in root.get("contained", []):
+            if resource.get("id") == reference[1:]:
+                return Node(resource, resource.get("resourceType"), None, root)
+        return None
+
+
+class Frame:
+    """One run of one program: the evaluation, the values of lexical slots, the current trace."""
+
+    __slots__ = ("evaluation", "slots", "trace")
+
+    def __init__(self, evaluation: Evaluation, size: int, trace: Any = None) -> None:
+        self.evaluation = evaluation
+        self.slots: list[Any] = [None] * size
+        self.trace = trace
+
+
+def unknown() -> list[Any]:
+    """The collection of which nothing is known."""
+    return Incomplete()

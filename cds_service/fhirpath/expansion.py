@@ -1,0 +1,138 @@
+"""Definitions in use: names evaluated once per request, and calls expanded into their bodies.
+
+A call whose body does not look at its focus and whose arguments are closed becomes a *shared*
+part: it is compiled once and evaluated once per request, whatever number of expressions hold it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cds_service.errors import EvaluationError
+from cds_service.fhirpath.code import Run, Scope, Types
+from cds_service.fhirpath.evaluation import Evaluation, Frame
+from cds_service.fhirpath.syntax import (
+    Call,
+    Index,
+    Literal,
+    Member,
+    Operation,
+    Path,
+    Polarity,
+    Special,
+    Syntax,
+    TypeTest,
+    Variable,
+    literal_text,
+)
+from cds_service.fhirpath.trace import Recorder
+
+if TYPE_CHECKING:
+    from cds_service.fhirpath.trace import Trace
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shared:
+    """A compiled part with a frame of its own and one value per evaluation scope."""
+
+    text: str
+    run: Run
+    size: int
+    reads: frozenset[str]
+    types: Types
+
+    def value(self, evaluation: Evaluation) -> list[Any]:
+        """Its value in this scope, evaluated at most once."""
+        return self._entry(evaluation, traced=False)[0]
+
+    def traced_value(self, frame: Frame) -> list[Any]:
+        """Its value; what was traced when it was evaluated goes under the current part."""
+        value, trace = self._entry(frame.evaluation, traced=True)
+        if frame.trace is not None and trace is not None:
+            frame.trace.children.extend(trace.children)
+            frame.trace.resources = trace.resources
+        return value
+
+    def _entry(self, evaluation: Evaluation, *, traced: bool) -> tuple[list[Any], Trace | None]:
+        home = evaluation.home(self.reads)
+        entry: tuple[list[Any], Trace | None] | None = home.memo.get(self)
+        if entry is None:
+            recorder = Recorder(self.text) if traced else None
+            value = self.run(Frame(home, self.size, recorder), home.focus)
+            entry = (value, None if recorder is None else recorder.finish(value))
+            home.memo[self] = entry
+        return entry
+
+
+def naming(run: Run, name: str) -> Run:
+    """The same closure; a failure while it runs names the definition."""
+
+    def named(frame: Frame, this: list[Any]) -> list[Any]:
+        try:
+            return run(frame, this)
+        except EvaluationError as error:
+            raise EvaluationError(
+                f"in definition '{name}': {error.message}",
+                code=error.code,
+                hint=error.hint,
+                where=error.where,
+            ) from error
+
+    return named
+
+
+def expanded_text(node: Syntax, scope: Scope) -> str:
+    """The text of a part with the parameters of the surrounding definition put in."""
+    return _TEXT[type(node)](node, scope)
+
+
+def _variable(node: Any, scope: Scope) -> str:
+    parameter = parameter_of(node.name, scope)
+    if parameter is not None:
+        return f"({expanded_text(parameter.syntax, parameter.scope)})"
+    return f"%`{node.name}`"
+
+
+def parameter_of(name: str, scope: Scope) -> Any:
+    """The parameter that `%name` means here, None when it is not one."""
+    place: Scope | None = scope
+    while place is not None:
+        if name in place.defined:
+            return None
+        if name in place.parameters:
+            return place.parameters[name]
+        place = place.outer
+    return None
+
+
+def _call(node: Any, scope: Scope) -> str:
+    return f"{node.name}({', '.join(expanded_text(part, scope) for part in node.arguments)})"
+
+
+def _operation(node: Any, scope: Scope) -> str:
+    parts = (expanded_text(part, scope) for part in node.operands)
+    return f"({f' {node.operator} '.join(parts)})"
+
+
+def _path(node: Any, scope: Scope) -> str:
+    return f"{expanded_text(node.left, scope)}.{expanded_text(node.right, scope)}"
+
+
+_TEXT: dict[type[Syntax], Callable[[Any, Scope], str]] = {
+    Literal: lambda node, _: literal_text(node.values[0]) if node.values else "{}",
+    Member: lambda node, _: f"`{node.name}`",
+    Special: lambda node, _: str(node.name),
+    Variable: _variable,
+    Call: _call,
+    Path: _path,
+    Operation: _operation,
+    Index: lambda node, scope: (
+        f"{expanded_text(node.left, scope)}[{expanded_text(node.index, scope)}]"
+    ),
+    Polarity: lambda node, scope: f"{node.sign}({expanded_text(node.operand, scope)})",
+    TypeTest: lambda node, scope: (
+        f"({expanded_text(node.operand, scope)} {node.operator} {node.type_name})"
+    ),
+}

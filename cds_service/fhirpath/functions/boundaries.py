@@ -1,0 +1,120 @@
+"""Precision and boundaries of values (3.0 sections 5.7 and 5.9): what an imprecise value can mean."""
+
+from __future__ import annotations
+
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
+from typing import Any
+
+from cds_service.errors import EvaluationError
+from cds_service.fhirpath.arithmetic import is_number, whole
+from cds_service.fhirpath.collection import describe
+from cds_service.fhirpath.functions.registry import BOOLEAN, INTEGER, Table, over_values
+from cds_service.fhirpath.quantity import Quantity, comparable
+from cds_service.fhirpath.temporal import Date, DateTime, Temporal, Time, days_in_month
+
+TABLE = Table()
+_MOST_DECIMALS = 28
+_CONTEXT = Context(prec=60)
+_NANO = 1_000_000_000
+_LAST = 59_999_000_000
+_DATE_DIGITS = {4: 1, 6: 2, 8: 3, 10: 4, 12: 5, 14: 6, 17: 6}
+_TIME_DIGITS = {2: 1, 4: 2, 6: 3, 9: 3}
+
+
+def precision(value: Any) -> int | None:
+    """`precision()`: decimals of a number, digits of a date or time."""
+    if isinstance(value, Decimal):
+        return max(0, -int(value.as_tuple().exponent))
+    if isinstance(value, Temporal):
+        return sum(character.isdigit() for character in _without_zone(value))
+    if isinstance(value, int):
+        return 0
+    raise EvaluationError(f"precision() does not work on {describe(value)}", code="type-mismatch")
+
+
+def _without_zone(value: Temporal) -> str:
+    return str(type(value)(value.parts, None, value.digits))
+
+
+def low_boundary(value: Any, digits: Any = None) -> Any:
+    """`lowBoundary(precision)`: the least that the value can stand for."""
+    return _boundary(value, digits, high=False)
+
+
+def high_boundary(value: Any, digits: Any = None) -> Any:
+    """`highBoundary(precision)`: the greatest that the value can stand for."""
+    return _boundary(value, digits, high=True)
+
+
+def _boundary(value: Any, digits: Any, *, high: bool) -> Any:
+    if digits is not None and (isinstance(digits, bool) or not isinstance(digits, int)):
+        raise EvaluationError("a boundary's precision is a whole number", code="type-mismatch")
+    if is_number(value):
+        return _decimal_boundary(Decimal(value), digits, high=high)
+    if isinstance(value, Quantity):
+        number = _decimal_boundary(value.value, digits, high=high)
+        return None if number is None else Quantity(number, value.unit, value.kind)
+    if isinstance(value, Temporal):
+        return _temporal_boundary(value, digits, high=high)
+    raise EvaluationError(f"boundaries do not exist for {describe(value)}", code="type-mismatch")
+
+
+def _decimal_boundary(value: Decimal, digits: int | None, *, high: bool) -> Decimal | None:
+    places = 8 if digits is None else digits
+    if not 0 <= places <= _MOST_DECIMALS or whole(value) is None:
+        return None
+    half = Decimal(5).scaleb(-(precision(value) or 0) - 1)
+    bound = _CONTEXT.add(value, half if high else -half)
+    rounding = ROUND_CEILING if high else ROUND_FLOOR
+    context = Context(prec=100, rounding=rounding)
+    return bound.quantize(Decimal(1).scaleb(-places), context=context)
+
+
+def _temporal_boundary(value: Temporal, digits: int | None, *, high: bool) -> Temporal | None:
+    if isinstance(value, Time):
+        wanted = _TIME_DIGITS.get(9 if digits is None else digits)
+        return None if wanted is None else _cut(value, _clock(value.parts, high=high), wanted)
+    default = 8 if isinstance(value, Date) else 17
+    wanted = _DATE_DIGITS.get(default if digits is None else digits)
+    if wanted is None or (isinstance(value, Date) and wanted > 3):
+        return None
+    filled = (*_day(value.parts, high=high), *_clock(value.parts[3:], high=high))
+    if value.offset is None and isinstance(value, DateTime):
+        value = DateTime(value.parts, (-12 if high else 14) * 60, value.digits)
+    return _cut(value, filled, wanted)
+
+
+def _cut(value: Temporal, filled: tuple[int, ...], wanted: int) -> Temporal:
+    last = 3 if isinstance(value, Time) else 6
+    offset = value.offset if wanted > 3 else None
+    return type(value)(filled[:wanted], offset, 3 if wanted == last else 0)
+
+
+def _day(parts: tuple[int, ...], *, high: bool) -> tuple[int, ...]:
+    year, *rest = parts[:3]
+    month = rest[0] if rest else (12 if high else 1)
+    day = rest[1] if len(rest) > 1 else (days_in_month(year, month) if high else 1)
+    return year, month, day
+
+
+def _clock(parts: tuple[int, ...], *, high: bool) -> tuple[int, ...]:
+    known = list(parts)
+    fill = (23, 59, _LAST) if high else (0, 0, 0)
+    return (*known, *fill[len(known) :])
+
+
+def is_comparable(value: Any, other: Any) -> bool:
+    """`comparable(quantity)`: whether two quantities measure the same thing."""
+    pair = [Quantity(Decimal(item)) if is_number(item) else item for item in (value, other)]
+    for item in pair:
+        if not isinstance(item, Quantity):
+            raise EvaluationError(
+                f"comparable() works on quantities, not on {describe(item)}", code="type-mismatch"
+            )
+    return comparable(pair[0], pair[1])
+
+
+TABLE.declare("precision", over_values(precision, types=INTEGER), arity=(0, 0), section="3.0")
+TABLE.declare("lowBoundary", over_values(low_boundary), arity=(0, 1), section="3.0")
+TABLE.declare("highBoundary", over_values(high_boundary), arity=(0, 1), section="3.0")
+TABLE.declare("comparable", over_values(is_comparable, types=BOOLEAN), arity=(1, 1), section="3.0")

@@ -1,0 +1,227 @@
+"""Functions that decide what is evaluated, or name it: iif, aggregate, defineVariable, trace, sort.
+
+Sections 5.5.1, 7 and 5.9 of the specification, and their 3.0 additions.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from functools import cmp_to_key
+from typing import Any
+
+from cds_service.errors import EvaluationError
+from cds_service.fhirpath.arithmetic import add
+from cds_service.fhirpath.code import Code, Compiling, Run, Site
+from cds_service.fhirpath.collection import UNKNOWN, Incomplete, scalar, system_value
+from cds_service.fhirpath.equality import collections_equal, order
+from cds_service.fhirpath.evaluation import Frame, unknown
+from cds_service.fhirpath.functions.filtering import joint_types
+from cds_service.fhirpath.functions.lambdas import Lambda, decide, set_index
+from cds_service.fhirpath.functions.registry import Table, merged, over_collections, without
+from cds_service.fhirpath.quantity import Quantity
+from cds_service.fhirpath.syntax import Literal, Polarity, Syntax
+
+TABLE = Table()
+
+
+def _build_iif(compiler: Compiling, site: Site) -> Code:
+    """`iif(criterion, then, otherwise)` (5.5.1): only the chosen branch is evaluated.
+
+    Called on a collection, that must be a single item, which then is `$this`.
+    """
+    scope = site.scope
+    on_item = site.receiver.uses != {scope.identity} or site.receiver.constant is not None
+    row = compiler.row(scope, site.receiver.types)
+    arguments = [compiler.compile(node, row) for node in site.call.arguments]
+    criterion, then = arguments[0].run, arguments[1].run
+    otherwise: Run = arguments[2].run if len(arguments) > 2 else lambda _frame, _this: []
+    source = site.receiver.run
+
+    def run(frame: Frame, this: list[Any]) -> list[Any]:
+        focus = source(frame, this)
+        if on_item and len(focus) > 1:
+            raise EvaluationError("iif() is called on more than one item", code="not-a-singleton")
+        verdict = decide(criterion(frame, focus))
+        if verdict is UNKNOWN:
+            return _agreed(then, otherwise, frame, focus)
+        return (then if verdict is True else otherwise)(frame, focus)
+
+    found = merged(site.receiver, *arguments)
+    found["uses"] = site.receiver.uses | without(found["uses"], row)
+    return Code(run, joint_types(*arguments[1:]), **found)
+
+
+def _agreed(then: Run, otherwise: Run, frame: Frame, focus: list[Any]) -> list[Any]:
+    """What both branches answer, or unknown when they differ or one of them cannot be evaluated."""
+    try:
+        one, other = then(frame, focus), otherwise(frame, focus)
+    except EvaluationError:
+        return unknown()
+    if type(one) is not list or type(other) is not list:
+        return unknown()
+    if not one and not other:
+        return []
+    return one if collections_equal(one, other) is True else unknown()
+
+
+def _build_aggregate(compiler: Compiling, site: Site) -> Code:
+    """`aggregate(aggregator, init)` (7.1): unknown over an incomplete collection."""
+    initial = (
+        compiler.compile(site.call.arguments[1], site.scope)
+        if len(site.call.arguments) > 1
+        else Code(lambda _frame, _this: [])
+    )
+    names = frozenset({"$index", "$total"})
+    row = Lambda(compiler, site, site.call.arguments[0], names)
+    total = row.scope.row_slots.get("$total")
+    source, step, start, slot = site.receiver.run, row.code.run, initial.run, row.index_slot
+
+    def run(frame: Frame, this: list[Any]) -> list[Any]:
+        items = source(frame, this)
+        if type(items) is not list:
+            return unknown()
+        frame.evaluation.budget.charge(len(items))
+        result = start(frame, this)
+        for position, item in enumerate(items):
+            set_index(frame, slot, position, items)
+            if total is not None:
+                frame.slots[total] = result
+            result = step(frame, [item])
+        return result
+
+    found = row.uses(site.receiver)
+    return Code(run, None, uses=found["uses"] | initial.uses, reads=found["reads"] | initial.reads)
+
+
+def _build_define_variable(compiler: Compiling, site: Site) -> Code:
+    """`defineVariable(name, value)` (3.0): `%name` for what follows in the same chain."""
+    scope = site.scope
+    name_node = site.call.arguments[0]
+    name = name_node.values[0] if isinstance(name_node, Literal) and name_node.values else None
+    if not isinstance(name, str):
+        raise scope.error(name_node, "the name of a variable must be a string literal")
+    if name in scope.defined:
+        raise scope.error(name_node, f"the variable '%{name}' is already defined here")
+    source = site.receiver.run
+    value: Code = site.receiver
+    row = None
+    if len(site.call.arguments) > 1:
+        row = compiler.row(scope, site.receiver.types)
+        value = compiler.compile(site.call.arguments[1], row)
+    slot = compiler.slot()
+    scope.defined[name] = (slot, value.types)
+    project = value.run if row is not None else None
+
+    def run(frame: Frame, this: list[Any]) -> list[Any]:
+        items = source(frame, this)
+        frame.slots[slot] = items if project is None else project(frame, items)
+        return items
+
+    found = merged(site.receiver, value)
+    uses = found["uses"] if row is None else site.receiver.uses | without(found["uses"], row)
+    return Code(run, site.receiver.types, None, uses | {scope.identity}, found["reads"])
+
+
+def _build_trace(compiler: Compiling, site: Site) -> Code:
+    """`trace(name, projection)` (5.9.1): the input, unchanged; watching is `explain`'s business."""
+    codes = [compiler.compile(site.call.arguments[0], site.scope)]
+    found = merged(site.receiver, *codes)
+    if len(site.call.arguments) > 1:
+        row = Lambda(compiler, site, site.call.arguments[1])
+        found["uses"] |= without(row.code.uses, row.scope)
+    return Code(site.receiver.run, site.receiver.types, **found)
+
+
+def _build_sort(compiler: Compiling, site: Site) -> Code:
+    """`sort(keys...)` (3.0): by the items, or by each key; a minus sign means descending."""
+    keys: list[tuple[Run, int]] = []
+    uses, reads = site.receiver.uses, site.receiver.reads
+    for node in site.call.arguments:
+        inner, sign = _sort_key(node)
+        row = Lambda(compiler, site, inner)
+        keys.append((row.code.run, sign))
+        uses |= without(row.code.uses, row.scope)
+        reads |= row.code.reads
+    source = site.receiver.run
+
+    def run(frame: Frame, this: list[Any]) -> list[Any]:
+        items = source(frame, this)
+        frame.evaluation.budget.charge(len(items))
+        if keys:
+            rows = [[scalar(key(frame, [item])) for key, _ in keys] for item in items]
+        else:
+            rows = [[system_value(item)] for item in items]
+        signs = [sign for _, sign in keys] or [1]
+        compared = cmp_to_key(lambda one, other: _row_order(one[0], other[0], signs))
+        out = [item for _, item in sorted(zip(rows, items, strict=True), key=compared)]
+        certain = all(value is not UNKNOWN for row in rows for value in row)
+        return out if certain and type(items) is list else Incomplete(out)
+
+    return Code(run, site.receiver.types, None, uses, reads)
+
+
+def _sort_key(node: Syntax) -> tuple[Syntax, int]:
+    if isinstance(node, Polarity):
+        return node.operand, -1 if node.sign == "-" else 1
+    return node, 1
+
+
+def _row_order(one: list[Any], other: list[Any], signs: list[int]) -> int:
+    for first, second, sign in zip(one, other, signs, strict=True):
+        if first is UNKNOWN or second is UNKNOWN:
+            continue
+        if first is None or second is None:
+            result = (first is not None) - (second is not None)
+        else:
+            result = order(first, second) or 0
+        if result:
+            return result * sign
+    return 0
+
+
+def _total(items: list[Any]) -> list[Any]:
+    """`sum()` (7.2): empty for no items."""
+    if type(items) is not list:
+        return unknown()
+    total = items[:1]
+    for item in items[1:]:
+        total = add(total, [item])
+    return total
+
+
+def _mean(items: list[Any]) -> list[Any]:
+    """`avg()` (7.5), a Decimal or a Quantity."""
+    total = _total(items)
+    if type(total) is not list or not total:
+        return total
+    value = scalar(total)
+    if isinstance(value, Quantity):
+        return [Quantity(value.value / len(items), value.unit, value.kind)]
+    return [Decimal(value) / len(items)]
+
+
+def _extreme(sign: int) -> Any:
+    def extreme(items: list[Any]) -> list[Any]:
+        if type(items) is not list:
+            return unknown()
+        best = items[:1]
+        for item in items[1:]:
+            result = order(system_value(item), system_value(best[0]))
+            if result is None:
+                return []
+            if result == sign:
+                best = [item]
+        return best
+
+    return extreme
+
+
+TABLE.declare("iif", _build_iif, arity=(2, 3), section="5.5.1")
+TABLE.declare("aggregate", _build_aggregate, arity=(1, 2), section="7.1")
+TABLE.declare("defineVariable", _build_define_variable, arity=(1, 2), section="3.0 5.9.2")
+TABLE.declare("trace", _build_trace, arity=(1, 2), section="5.9.1")
+TABLE.declare("sort", _build_sort, arity=(0, None), section="3.0 5.3.11")
+TABLE.declare("sum", over_collections(_total), arity=(0, 0), section="7.2")
+TABLE.declare("avg", over_collections(_mean), arity=(0, 0), section="7.5")
+TABLE.declare("min", over_collections(_extreme(-1)), arity=(0, 0), section="7.3")
+TABLE.declare("max", over_collections(_extreme(1)), arity=(0, 0), section="7.4")

@@ -1,0 +1,226 @@
+"""Regular expressions that cannot hang: what may take too long is refused with a reason.
+
+The standard library's engine backtracks. So repetitions inside repetitions, alternatives under a
+repetition that can start alike, and references back are refused, and for the rest the number of
+ways to match is bounded: it limits how long the text may be.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import unicodedata
+from dataclasses import dataclass
+from functools import lru_cache
+from re import _constants as sre  # type: ignore[attr-defined]
+from re import _parser as sre_parser  # type: ignore[attr-defined]
+from typing import Any
+
+from cds_service.errors import EvaluationError
+
+MAX_TEXT = 20_000
+MAX_PATTERN = 500
+MAX_WAYS = 10**9
+"""Ways to match that are tried at most; the text may be as long as this allows."""
+
+_FLAGS = {"i": re.IGNORECASE, "m": re.MULTILINE}
+_PROPERTY = re.compile(r"\\([pP])\{(\w{1,2})\}|\\.", re.DOTALL)
+_REFERENCE = re.compile(r"\$(?:(\d)|\{(\w+)\}|\$)|\\")
+_REPEATS = frozenset({sre.MAX_REPEAT, sre.MIN_REPEAT, sre.POSSESSIVE_REPEAT})
+_SINGLE = frozenset({sre.LITERAL, sre.NOT_LITERAL, sre.ANY, sre.IN})
+_MANY = 1000
+"""A repetition that may run more often than this counts as unbounded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """An upper bound of the ways to match: `ways` times the text's length to the power `degree`."""
+
+    ways: int = 1
+    degree: int = 0
+
+    def longest_text(self) -> int:
+        """The longest text on which a search stays within the bound."""
+        limit = int((MAX_WAYS / self.ways) ** (1 / (self.degree + 1)))
+        return min(limit, MAX_TEXT)
+
+
+class _Refused(Exception):  # noqa: N818 - carries the end of a sentence
+    pass
+
+
+def compiled(pattern: Any, flags: Any, text: str) -> re.Pattern[str]:
+    """The compiled pattern; EvaluationError when it is wrong, may hang, or the text is too long."""
+    if not isinstance(pattern, str):
+        raise EvaluationError("a regular expression must be a string", code="type-mismatch")
+    expression, longest = _compiled(pattern, "" if flags is None else str(flags))
+    if len(text) > longest:
+        raise EvaluationError(
+            f"the regular expression '{pattern}' can be matched against at most {longest}"
+            f" characters, the text has {len(text)}",
+            code="regex",
+            hint="use fewer repetitions",
+        )
+    return expression
+
+
+@lru_cache(maxsize=256)
+def _compiled(pattern: str, flags: str) -> tuple[re.Pattern[str], int]:
+    bits = re.DOTALL
+    for flag in flags:
+        if flag not in _FLAGS:
+            raise EvaluationError(f"unknown regular expression flag '{flag}'", code="regex")
+        bits |= _FLAGS[flag]
+    problem = check(pattern)
+    if isinstance(problem, str):
+        raise EvaluationError(f"the regular expression '{pattern}' {problem}", code="regex")
+    return re.compile(_expanded(pattern), bits), problem.longest_text()
+
+
+def check(pattern: str) -> Effort | str:
+    """How much work a pattern can be, or what is wrong with it as the end of a sentence."""
+    if len(pattern) > MAX_PATTERN:
+        return f"is longer than {MAX_PATTERN} characters"
+    try:
+        tree = sre_parser.parse(_expanded(pattern), re.DOTALL)
+        effort = _effort(tree, repeated=False)
+    except (re.error, OverflowError, RecursionError) as error:
+        return f"is not valid: {error}"
+    except _Refused as refused:
+        return str(refused)
+    return effort if effort.ways <= MAX_WAYS // 1000 else "has too many ways to match"
+
+
+def _effort(tree: Any, *, repeated: bool) -> Effort:
+    total = Effort()
+    for operator, argument in tree:
+        part = _effort_of(operator, argument, repeated=repeated)
+        total = Effort(total.ways * part.ways, total.degree + part.degree)
+    return total
+
+
+def _effort_of(operator: Any, argument: Any, *, repeated: bool) -> Effort:
+    if operator in _SINGLE or operator is sre.AT:
+        return Effort()
+    if operator in _REPEATS:
+        return _repeat_effort(*argument, repeated=repeated)
+    if operator is sre.SUBPATTERN:
+        return _effort(argument[3], repeated=repeated)
+    if operator is sre.BRANCH:
+        return _branch_effort(argument[1], repeated=repeated)
+    if operator in {sre.GROUPREF, sre.GROUPREF_EXISTS}:
+        raise _Refused("refers back to a group, which can take exponential time")
+    raise _Refused("uses a construct that is not supported here")
+
+
+def _repeat_effort(least: int, most: int, body: Any, *, repeated: bool) -> Effort:
+    if least == most:
+        return _effort(body, repeated=True) if most > 1 else _effort(body, repeated=repeated)
+    if repeated:
+        raise _Refused("repeats a repetition, which can take exponential time")
+    inner = _effort(body, repeated=most > 1)
+    if most > _MANY:
+        return Effort(inner.ways, inner.degree + 1)
+    return Effort(inner.ways * (most - least + 1), inner.degree)
+
+
+def _branch_effort(branches: list[Any], *, repeated: bool) -> Effort:
+    starts = [_starts(branch) for branch in branches]
+    apart = all(
+        one is not None and other is not None and one.isdisjoint(other)
+        for index, one in enumerate(starts)
+        for other in starts[:index]
+    )
+    if repeated and not apart:
+        raise _Refused("repeats alternatives that can start alike, which can take exponential time")
+    efforts = [_effort(branch, repeated=repeated) for branch in branches]
+    return Effort(sum(e.ways for e in efforts) if not apart else max(e.ways for e in efforts),
+                  max(e.degree for e in efforts))
+
+
+_SAMPLE = [*(chr(code) for code in range(128)), "é", "É", "Ω", "ω", "中", "\u2028", "\xa0"]
+
+
+def _starts(tree: Any) -> frozenset[str] | None:
+    """The sample characters that a part can start with; None when it may match nothing."""
+    for operator, argument in tree:
+        if operator is sre.AT:
+            continue
+        if operator in _REPEATS and argument[0] == 0:
+            return None
+        return _starts_of(operator, argument)
+    return None
+
+
+def _starts_of(operator: Any, argument: Any) -> frozenset[str] | None:
+    if operator is sre.SUBPATTERN:
+        return _starts(argument[3])
+    if operator in _REPEATS:
+        return _starts(argument[2])
+    if operator is sre.BRANCH:
+        parts = [_starts(branch) for branch in argument[1]]
+        return None if None in parts else frozenset().union(*(part or () for part in parts))
+    if operator is sre.LITERAL:
+        return frozenset({chr(argument), chr(argument).swapcase()})
+    if operator is sre.IN:
+        return _set_starts(argument)
+    return frozenset(_SAMPLE)
+
+
+_CATEGORIES = {
+    sre.CATEGORY_DIGIT: str.isdigit,
+    sre.CATEGORY_SPACE: str.isspace,
+}
+
+
+def _set_starts(items: list[tuple[Any, Any]]) -> frozenset[str]:
+    found: set[str] = set()
+    for operator, argument in items:
+        if operator is sre.LITERAL:
+            found.add(chr(argument))
+        elif operator is sre.RANGE and argument[1] - argument[0] < len(_SAMPLE):
+            found.update(chr(code) for code in range(argument[0], argument[1] + 1))
+        elif operator is sre.CATEGORY and argument in _CATEGORIES:
+            found.update(filter(_CATEGORIES[argument], _SAMPLE))
+        else:
+            return frozenset(_SAMPLE)
+    return frozenset(found | {character.swapcase() for character in found})
+
+
+def _expanded(pattern: str) -> str:
+    """The pattern with `\\p{Lu}` written as a character class."""
+    return _PROPERTY.sub(_property, pattern)
+
+
+def _property(match: re.Match[str]) -> str:
+    if match[1] is None:
+        return match[0]
+    return f"[{'^' if match[1] == 'P' else ''}{_category(match[2])}]"
+
+
+@lru_cache(maxsize=64)
+def _category(name: str) -> str:
+    """The ranges of all characters of a Unicode general category (`L`, `Lu`)."""
+    ranges: list[str] = []
+    start: int | None = None
+    for code in range(sys.maxunicode + 2):
+        inside = code <= sys.maxunicode and unicodedata.category(chr(code)).startswith(name)
+        if inside and start is None:
+            start = code
+        elif not inside and start is not None:
+            ranges.append(f"\\U{start:08x}-\\U{code - 1:08x}")
+            start = None
+    return "".join(ranges) or "\\x00"
+
+
+def replacement(text: str) -> str:
+    """A substitution in Python's notation: `$1` and `${name}` are groups, the rest is itself."""
+    return _REFERENCE.sub(_group, text)
+
+
+def _group(match: re.Match[str]) -> str:
+    if match[0] == "\\":
+        return "\\\\"
+    if match[0] == "$$":
+        return "$"
+    return f"\\g<{match[1] or match[2]}>"

@@ -1,0 +1,197 @@
+"""The infix operators on collections, with empty and unknown kept apart (section 6).
+
+An unknown operand gives unknown, unless the other one decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from cds_service.errors import EvaluationError
+from cds_service.fhirpath.arithmetic import add, concatenate, divide, integer_divide, modulo
+from cds_service.fhirpath.arithmetic import multiply, subtract
+from cds_service.fhirpath.code import Run
+from cds_service.fhirpath.collection import UNKNOWN, Incomplete, Node, scalar, system_value
+from cds_service.fhirpath.equality import collections_equal, collections_equivalent, contains
+from cds_service.fhirpath.equality import distinct, order
+from cds_service.fhirpath.evaluation import Frame, unknown
+
+Binary = Callable[[list[Any], list[Any]], list[Any]]
+
+
+def boolean(collection: list[Any]) -> Any:
+    """True, False, None (empty) or UNKNOWN of an operand of a boolean operator.
+
+    A single item that is not a boolean counts as true (section 4.5).
+    """
+    if type(collection) is list and len(collection) == 1:
+        value = collection[0]
+        if value is True or value is False:
+            return value
+    value = scalar(collection)
+    return value if value is None or value is UNKNOWN or isinstance(value, bool) else True
+
+
+def conjunction(operands: list[Run]) -> Run:
+    """`and`: false wins, then unknown, then empty (6.5.1)."""
+    return _settled(operands, decisive=False)
+
+
+def disjunction(operands: list[Run]) -> Run:
+    """`or`: true wins, then unknown, then empty (6.5.2)."""
+    return _settled(operands, decisive=True)
+
+
+def _settled(operands: list[Run], *, decisive: bool) -> Run:
+    def run(frame: Frame, this: list[Any]) -> list[Any]:
+        open_: list[Any] | None = None
+        for operand in operands:
+            value = boolean(operand(frame, this))
+            if value is decisive:
+                return [decisive]
+            if value is UNKNOWN:
+                open_ = unknown()
+            elif value is None and open_ is None:
+                open_ = []
+        return [not decisive] if open_ is None else open_
+
+    return run
+
+
+def exclusive_or(left: list[Any], right: list[Any]) -> list[Any]:
+    """`xor`: needs both sides (6.5.4)."""
+    one, other = boolean(left), boolean(right)
+    if one is UNKNOWN or other is UNKNOWN:
+        return unknown()
+    return [] if one is None or other is None else [one is not other]
+
+
+def implication(left: Run, right: Run) -> Run:
+    """`implies`: a false left or a true right side decides (6.5.5)."""
+
+    def run(frame: Frame, this: list[Any]) -> list[Any]:
+        condition = boolean(left(frame, this))
+        if condition is False:
+            return [True]
+        conclusion = boolean(right(frame, this))
+        if conclusion is True:
+            return [True]
+        if condition is UNKNOWN or conclusion is UNKNOWN:
+            return unknown()
+        return [] if condition is None or conclusion is None else [False]
+
+    return run
+
+
+def equal(left: list[Any], right: list[Any]) -> list[Any]:
+    """`=` (6.1.1)."""
+    return _equality(left, right, negated=False)
+
+
+def not_equal(left: list[Any], right: list[Any]) -> list[Any]:
+    """`!=` (6.1.2)."""
+    return _equality(left, right, negated=True)
+
+
+def _equality(left: list[Any], right: list[Any], *, negated: bool) -> list[Any]:
+    if type(left) is not list or type(right) is not list:
+        return unknown()
+    result = collections_equal(left, right)
+    if result is None:
+        return unknown() if _holds_unknown(left) or _holds_unknown(right) else []
+    return [result is not negated]
+
+
+def _holds_unknown(collection: list[Any]) -> bool:
+    return any(type(item) is Node and system_value(item) is UNKNOWN for item in collection)
+
+
+def equivalent(left: list[Any], right: list[Any]) -> list[Any]:
+    """`~` (6.1.3)."""
+    if type(left) is not list or type(right) is not list:
+        return unknown()
+    return [collections_equivalent(left, right)]
+
+
+def not_equivalent(left: list[Any], right: list[Any]) -> list[Any]:
+    """`!~` (6.1.4)."""
+    if type(left) is not list or type(right) is not list:
+        return unknown()
+    return [not collections_equivalent(left, right)]
+
+
+def _ordered(accept: Callable[[int], bool]) -> Binary:
+    def compare(left: list[Any], right: list[Any]) -> list[Any]:
+        one, other = scalar(left), scalar(right)
+        if one is UNKNOWN or other is UNKNOWN:
+            return unknown()
+        if one is None or other is None:
+            return []
+        result = order(one, other)
+        return [] if result is None else [accept(result)]
+
+    return compare
+
+
+def member_of(left: list[Any], right: list[Any]) -> list[Any]:
+    """`in` (6.4.2): found among known items is true, not found in an incomplete one is unknown."""
+    if type(left) is not list:
+        return unknown()
+    if not left:
+        return []
+    if len(left) > 1:
+        raise EvaluationError("'in' and 'contains' look for a single item", code="not-a-singleton")
+    if contains(right, left[0]):
+        return [True]
+    return [False] if type(right) is list else unknown()
+
+
+def holds(left: list[Any], right: list[Any]) -> list[Any]:
+    """`contains` (6.4.3)."""
+    return member_of(right, left)
+
+
+def union(operands: list[Run]) -> Run:
+    """`|`: all items of all operands, each once (6.4.1)."""
+
+    def run(frame: Frame, this: list[Any]) -> list[Any]:
+        complete = True
+        together: list[Any] = []
+        for operand in operands:
+            items = operand(frame, this)
+            together.extend(items)
+            complete = complete and type(items) is list
+        frame.evaluation.budget.charge(len(together))
+        out = distinct(together)
+        return out if complete else Incomplete(out)
+
+    return run
+
+
+BINARY: dict[str, Binary] = {
+    "xor": exclusive_or,
+    "=": equal,
+    "!=": not_equal,
+    "~": equivalent,
+    "!~": not_equivalent,
+    "<": _ordered(lambda result: result < 0),
+    "<=": _ordered(lambda result: result <= 0),
+    ">": _ordered(lambda result: result > 0),
+    ">=": _ordered(lambda result: result >= 0),
+    "in": member_of,
+    "contains": holds,
+    "+": add,
+    "-": subtract,
+    "*": multiply,
+    "/": divide,
+    "div": integer_divide,
+    "mod": modulo,
+    "&": concatenate,
+}
+"""The operators that evaluate both sides, then answer."""
+
+BOOLEAN_RESULT = frozenset(
+    {"xor", "=", "!=", "~", "!~", "<", "<=", ">", ">=", "in", "contains", "and", "or", "implies"}
+)
+LOGICAL = frozenset({"and", "or", "xor", "implies"})

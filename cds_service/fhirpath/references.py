@@ -1,0 +1,115 @@
+"""What `%name` means: a variable of the chain, a parameter, a definition, a constant, the environment."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cds_service.errors import did_you_mean
+from cds_service.fhirpath.code import Code, Parameter, Run, Scope, Types
+from cds_service.fhirpath.evaluation import Frame
+from cds_service.fhirpath.expansion import parameter_of
+from cds_service.fhirpath.model import ABSTRACT, is_fhir_type
+from cds_service.fhirpath.syntax import Variable
+
+if TYPE_CHECKING:
+    from cds_service.fhirpath.calls import DefinitionCompiler
+
+STANDARD = {
+    "ucum": "http://unitsofmeasure.org",
+    "sct": "http://snomed.info/sct",
+    "loinc": "http://loinc.org",
+}
+_FAMILIES = {
+    "vs-": "http://hl7.org/fhir/ValueSet/",
+    "ext-": "http://hl7.org/fhir/StructureDefinition/",
+}
+_FOCUS = ("context", "resource", "rootResource")
+
+
+def compile_variable(compiler: DefinitionCompiler, node: Variable, scope: Scope) -> Code:
+    """The code of `%name`, watched when traced."""
+    code = _lexical(compiler, node, scope) or _definition(compiler, node, scope)
+    if code is None:
+        code = _constant(node.name) or _environment(node, scope)
+    return compiler.watched(code, f"%{node.name}", scope)
+
+
+def _lexical(compiler: DefinitionCompiler, node: Variable, scope: Scope) -> Code | None:
+    parameter = parameter_of(node.name, scope)
+    if parameter is not None:
+        return _parameter(compiler, parameter)
+    place: Scope | None = scope
+    while place is not None:
+        if node.name in place.defined:
+            slot, types = place.defined[node.name]
+            uses = frozenset({place.identity})
+            return Code(lambda frame, _this: frame.slots[slot], types, uses=uses)
+        place = place.outer
+    return None
+
+
+def _parameter(compiler: DefinitionCompiler, parameter: Parameter) -> Code:
+    """The argument, evaluated with the `$this` of the place where the call stands."""
+    argument = compiler.compile(parameter.syntax, parameter.scope.untraced())
+    if argument.closed:
+        return argument
+    slot, inner = parameter.slot, argument.run
+
+    def run(frame: Frame, _this: list[Any]) -> list[Any]:
+        return inner(frame, frame.slots[slot])
+
+    return Code(run, argument.types, None, argument.uses, argument.reads)
+
+
+def _definition(compiler: DefinitionCompiler, node: Variable, scope: Scope) -> Code | None:
+    found = scope.names.definition(node.name)
+    if found is None:
+        return None
+    definition, names = found
+    if definition.parameters is not None:
+        call = f"{node.name}({', '.join(definition.parameters)})"
+        raise scope.error(node, f"'{node.name}' is called like a function", f"write {call}")
+    shared = compiler.shared(definition, names, node, scope)
+
+    def run(frame: Frame, _this: list[Any]) -> list[Any]:
+        return shared.value(frame.evaluation)
+
+    def run_traced(frame: Frame, _this: list[Any]) -> list[Any]:
+        return shared.traced_value(frame)
+
+    chosen: Run = run_traced if compiler.traced else run
+    return Code(chosen, shared.types, reads=shared.reads)
+
+
+def _constant(name: str) -> Code | None:
+    value = STANDARD.get(name)
+    for prefix, base in _FAMILIES.items():
+        if value is None and name.startswith(prefix):
+            value = base + name.removeprefix(prefix)
+    if value is None:
+        return None
+    values = [value]
+    return Code(lambda _frame, _this: values, constant=(value,))
+
+
+def _environment(node: Variable, scope: Scope) -> Code:
+    name = node.name
+    declared, kind = scope.names.variable_type(name)
+    if not declared and scope.names.strict_variables and name not in _FOCUS:
+        known = [*scope.names.known_names(), *_FOCUS, *STANDARD]
+        hint = did_you_mean(name, known)
+        raise scope.error(node, f"unknown variable '%{name}'", hint, code="unknown-variable")
+    concrete = kind if kind is not None and kind != "Any" else None
+
+    def run(frame: Frame, _this: list[Any]) -> list[Any]:
+        return frame.evaluation.variable(name, concrete)
+
+    return Code(run, _static(concrete), reads=frozenset({name}))
+
+
+def _static(kind: str | None) -> Types:
+    if kind is None or not is_fhir_type(kind) or kind in ABSTRACT:
+        return None
+    return frozenset({kind})
+
+

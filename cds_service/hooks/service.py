@@ -1,0 +1,234 @@
+"""One hook call as a story: find the service, get the data, apply the plan, build the cards."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cds_service import fhir_json
+from cds_service.data import prefetch
+from cds_service.data.deadline import Deadline
+from cds_service.engine import Outcome, Situation, apply
+from cds_service.errors import UnknownService, did_you_mean
+from cds_service.fhirpath import Incomplete
+from cds_service.hooks import cards, languages, schemas
+from cds_service.store import CardRecord, Decision
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+    from uuid import UUID
+
+    from cds_service.data.fhir_client import FhirReader
+    from cds_service.data.plan_library import PlanLibrary
+    from cds_service.engine import Service
+    from cds_service.store import Store
+
+PROFILES = ("core", "nl", "de", "no")
+"""The profiles a site can choose; what they mean stands in the plans, as `%profile`."""
+
+DEFAULT_PROFILE = "core"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The response to a hook call, the outcome behind it, and what goes into the decision log.
+
+    The decision's `milliseconds` are for the edge to fill in: there is no clock in here.
+    """
+
+    response: dict[str, Any]
+    outcome: Outcome
+    decision: Decision
+
+
+class HookService:
+    """The services of one library for one process. Holds nothing about any patient."""
+
+    profiles = PROFILES
+
+    def __init__(
+        self,
+        library: PlanLibrary,
+        *,
+        reader: FhirReader | None = None,
+        deadline_s: float = 2.0,
+        store: Store | None = None,
+        profile: str = DEFAULT_PROFILE,
+    ) -> None:
+        self.library = library
+        self.reader = reader
+        self.deadline_s = deadline_s
+        self.store = store
+        self.profile = profile
+
+    def discovery(self, profile: str | None = None) -> dict[str, Any]:
+        """The discovery document (CDS Hooks 2.0.1), for the profile in the URL or ours."""
+        chosen = self._profile(profile)
+        return {"services": [_listed(item, chosen) for item in self.library.services.values()]}
+
+    def overview(self) -> list[dict[str, Any]]:
+        """What the start page shows: per service its id, hook, title, description and keys."""
+        return [
+            {
+                "id": service.id,
+                "hook": service.hook,
+                "title": service.title,
+                "description": service.description,
+                "profiles": list(PROFILES),
+                "prefetch": [item.key for item in service.requirements],
+            }
+            for service in self.library.services.values()
+        ]
+
+    def readiness(self) -> dict[str, Any]:
+        """Whether calls can be answered, and from which content."""
+        return {
+            "ready": bool(self.library.services),
+            "plans": len(self.library.content.plans),
+            "services": list(self.library.services),
+            "revision": self.library.revision,
+            "problems": [],
+        }
+
+    def call(
+        self,
+        service_id: str,
+        body: object,
+        *,
+        now: datetime,
+        decision_id: UUID,
+        profile: str | None = None,
+        accept_language: str | None = None,
+    ) -> Answer:
+        """Answer one hook call at the moment `now`, aware and in the site's time zone.
+
+        Raises UnknownService, RequestError for a message that does not fit the hook, and
+        PrefetchUnavailable when required data cannot be had. A failing expression raises nothing:
+        it is a verdict in the outcome.
+        """
+        service = self.library.service(service_id)
+        chosen = self._profile(profile)
+        message = schemas.load_request(body, service.hook)
+        data = prefetch.resolve(
+            [
+                prefetch.Template(item.key, item.query, item.resource_type, item.need)
+                for item in service.requirements
+            ],
+            message,
+            reader=self.reader,
+            deadline=Deadline(self.deadline_s),
+        )
+        outcome = apply(service.plan, _situation(message, data, chosen, now, decision_id))
+        language = languages.negotiate(accept_language)
+        shown = cards.from_outcome(outcome, cards.Reader(decision_id, language, chosen))
+        decision = Decision(
+            decision_id=str(decision_id),
+            at=now,
+            service=service.id,
+            hook=service.hook,
+            profile=chosen,
+            plan_revision=self.library.revision,
+            hook_instance=str(message["hookInstance"]),
+            cards=tuple(_recorded(card) for card in shown),
+            verdicts=outcome.counts(),
+            milliseconds=0.0,
+        )
+        return Answer({"cards": shown}, outcome, decision)
+
+    def feedback(self, service_id: str, body: object, *, received: datetime) -> int:
+        """Store one feedback message durably; the number of its items.
+
+        Raises UnknownService, RequestError, and StoreUnavailable when it cannot be kept.
+        """
+        service = self.library.service(service_id)
+        items = schemas.load_feedback(body)
+        if self.store is None:
+            raise UnknownService("this service takes no feedback: it runs without a store")
+        self.store.add_feedback(service.id, items, received=received)
+        return len(items)
+
+    def _profile(self, profile: str | None) -> str:
+        chosen = profile or self.profile
+        if chosen not in PROFILES:
+            raise UnknownService(
+                f"there is no profile '{chosen}'",
+                hint=did_you_mean(chosen, PROFILES) or f"the profiles are: {', '.join(PROFILES)}",
+            )
+        return chosen
+
+
+def _listed(service: Service, profile: str) -> dict[str, Any]:
+    """One entry of discovery; the profile in force stands in its description (safety F.4)."""
+    entry: dict[str, Any] = {
+        "hook": service.hook,
+        "title": service.title,
+        "description": f"{service.description} Guideline profile: {profile}.",
+        "id": service.id,
+    }
+    if service.usage:
+        entry["usageRequirements"] = service.usage
+    if service.requirements:
+        entry["prefetch"] = {item.key: item.query for item in service.requirements}
+    return entry
+
+
+def _situation(
+    message: Mapping[str, Any],
+    data: prefetch.Prefetched,
+    profile: str,
+    now: datetime,
+    decision_id: UUID,
+) -> Situation:
+    """The plan's view of the request: one name per key, the drafts, and who asks."""
+    context = message["context"]
+    patient = _only(data, "patient")
+    practitioner = _only(data, "user")
+    drafts = list(fhir_json.resources(context.get("draftOrders") or {}))
+    variables: dict[str, Any] = {
+        key: list(found.resources) if found.is_complete else Incomplete(found.resources)
+        for key, found in data.keys.items()
+    }
+    variables |= {
+        "context": context,
+        "hook": message["hook"],
+        "profile": profile,
+        "userId": context.get("userId") or [],
+        "draftOrders": drafts,
+        "selected": _selected(drafts, context.get("selections")),
+        "unavailable": list(data.unavailable),
+        "patient": variables.get("patient", []),
+        "subject": patient or [],
+        "practitioner": practitioner or [],
+    }
+    return Situation(
+        subject=f"Patient/{prefetch.patient_id(context)}",
+        resource=patient,
+        variables=variables,
+        now=now,
+        decision_id=decision_id,
+        resolve=data.resolve,
+        encounter=f"Encounter/{context['encounterId']}" if context.get("encounterId") else None,
+        practitioner=context.get("userId"),
+    )
+
+
+def _only(data: prefetch.Prefetched, key: str) -> Mapping[str, Any] | None:
+    found = data.keys.get(key)
+    return found.resources[0] if found is not None and found.resources else None
+
+
+def _selected(drafts: list[dict[str, Any]], selections: object) -> list[dict[str, Any]]:
+    """The drafts that the clinician has just selected; all of them when the hook names none."""
+    if not isinstance(selections, list):
+        return drafts
+    wanted = {fhir_json.reference_key(item) for item in selections if isinstance(item, str)}
+    return [draft for draft in drafts if (draft.get("resourceType"), draft.get("id")) in wanted]
+
+
+def _recorded(card: Mapping[str, Any]) -> CardRecord:
+    return CardRecord(
+        card=card["uuid"],
+        rules=tuple(card["extension"][cards.EXTENSION]["rules"]),
+        suggestions=tuple(item["uuid"] for item in card.get("suggestions", ())),
+    )

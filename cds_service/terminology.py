@@ -1,0 +1,378 @@
+"""Value set membership and displays from local ValueSet and CodeSystem JSON.
+
+No input or output, no terminology server, and no system or code of its own: which systems have
+aliases and which read a code as the root of its longer codes is said by the CodeSystem resources.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, TypeAlias
+
+from cds_service.errors import ContentError, Where, did_you_mean
+
+Resource: TypeAlias = Mapping[str, Any]
+Matcher: TypeAlias = Callable[[str | None, str], bool]
+"""Answers whether (system, code) is a member; a code without a system is in no set."""
+
+ALTERNATE_URI = "https://lbp.example.org/fhir/StructureDefinition/alternate-uri"
+PREFIX_HIERARCHY = "https://lbp.example.org/fhir/StructureDefinition/code-prefix-hierarchy"
+
+
+class ValueSets:
+    """The ValueSets of one load, ready for `memberOf`, and `problems` for those that are not.
+
+    A reference is a canonical URL, `url|version`, or a resource id. A set comes from its `compose`,
+    failing that from its `expansion`. Matching costs a few dictionary look-ups, so nothing is
+    cached by code: codes come from charts, and their number has no bound.
+    """
+
+    def __init__(self, resources: Iterable[Resource]) -> None:
+        loaded = list(resources)
+        self._problems: list[ContentError] = []
+        self._systems = _systems(_of_type(loaded, "CodeSystem"), self._problems)
+        self._resources = _by_reference(_of_type(loaded, "ValueSet"), self._problems)
+        self._matchers: dict[int, Matcher | None] = {}
+        self._names = sorted({str(resource.get("id")) for resource in self._resources.values()})
+        for resource in self._resources.values():
+            self._matcher(resource, ())
+
+    @property
+    def problems(self) -> tuple[ContentError, ...]:
+        """What keeps a resource from being used; a set with a problem does not resolve."""
+        return tuple(self._problems)
+
+    @property
+    def names(self) -> list[str]:
+        """Ids of the loaded sets, for hints."""
+        return list(self._names)
+
+    def resolve(self, reference: str) -> Matcher | None:
+        """The membership test of a set, or None when it is not loaded or not usable."""
+        resource = self._resources.get(reference)
+        return None if resource is None else self._matchers.get(id(resource))
+
+    def display(self, system: str, code: str, language: str | None = None) -> str | None:
+        """What the local CodeSystem calls a code, in `language` where it has that designation."""
+        known = self._systems.get(system)
+        concept = known.concepts.get(code) if known else None
+        return None if concept is None else _display(concept, language)
+
+    def coding(self, system: str, code: str, language: str | None = None) -> dict[str, Any]:
+        """A FHIR Coding with the display of `display()`, without one when the code is unknown."""
+        display = self.display(system, code, language)
+        coding = {"system": system, "code": code}
+        return coding if display is None else {**coding, "display": display}
+
+    def codings(self, reference: str | Resource) -> list[dict[str, Any]]:
+        """The codes that a set lists one by one, in its own order, with displays and designations.
+
+        Each is `{system, code, display?, designation?}`. `reference` may be the ValueSet itself,
+        as when it is contained in a plan. An unknown reference raises ContentError.
+        """
+        resource = self._resources.get(reference) if isinstance(reference, str) else reference
+        if resource is None:
+            raise ContentError(
+                f"no ValueSet '{reference}' is loaded",
+                code="unknown-value-set",
+                hint=did_you_mean(str(reference), self._names),
+            )
+        compose = resource.get("compose")
+        if not compose:
+            return [self._listed(entry) for entry in _contains(resource)]
+        codings: list[dict[str, Any]] = []
+        for include in compose.get("include", ()):
+            system = include.get("system")
+            concepts = include.get("concept")
+            if concepts is None and system in self._systems and not include.get("filter"):
+                concepts = self._systems[system].concepts.values()
+            codings += [self._listed({"system": system, **concept}) for concept in concepts or ()]
+            for other in include.get("valueSet", ()) if system is None else ():
+                codings += self.codings(other)
+        return codings
+
+    def _listed(self, entry: Resource) -> dict[str, Any]:
+        """One concept of a set, completed from the CodeSystem where the set is silent."""
+        known = self._systems.get(entry["system"])
+        described: Resource = known.concepts.get(entry["code"], {}) if known else {}
+        coding = {"system": entry["system"], "code": entry["code"]}
+        for member in ("display", "designation"):
+            value = entry.get(member) or described.get(member)
+            if value:
+                coding[member] = value
+        return coding
+
+    def _matcher(self, resource: Resource, path: tuple[str, ...]) -> Matcher | None:
+        """Compiles a set once; `path` names the sets that are being compiled, to find circles."""
+        key = id(resource)
+        if key in self._matchers:
+            return self._matchers[key]
+        name = str(resource.get("id") or resource.get("url"))
+        if name in path:
+            self._report(resource, f"includes itself: {' → '.join([*path, name])}")
+            return None
+        count = len(self._problems)
+        compose = resource.get("compose")
+        if compose:
+            included = self._concept_sets(resource, "include", (*path, name))
+            excluded = self._concept_sets(resource, "exclude", (*path, name))
+        else:
+            included = [_table(self._systems, _contains(resource))]
+            excluded = []
+        if len(self._problems) == count and not (included and all(included)):
+            self._report(resource, "has no codes", hint="list them in compose.include")
+        usable = len(self._problems) == count
+        self._matchers[key] = self._difference(included, excluded) if usable else None
+        return self._matchers[key]
+
+    def _difference(self, included: list[list[Matcher]], excluded: list[list[Matcher]]) -> Matcher:
+        member = _union(self._systems, included)
+        if not excluded:
+            return member
+        banned = _union(self._systems, excluded)
+        return lambda system, code: member(system, code) and not banned(system, code)
+
+    def _concept_sets(
+        self, resource: Resource, member: str, path: tuple[str, ...]
+    ) -> list[list[Matcher]]:
+        """One list of tests for each include or exclude; all tests of a list must hold."""
+        return [
+            list(self._concept_set(resource, entry, f"compose.{member}[{index}]", path))
+            for index, entry in enumerate(resource["compose"].get(member, ()))
+        ]
+
+    def _concept_set(
+        self, resource: Resource, entry: Resource, at: str, path: tuple[str, ...]
+    ) -> Iterator[Matcher]:
+        system = entry.get("system")
+        if system is not None:
+            if any("code" not in concept for concept in entry.get("concept", ())):
+                self._report(resource, "lists a concept without a code", f"{at}.concept")
+            elif entry.get("concept"):
+                concepts = ({"system": system, **concept} for concept in entry["concept"])
+                yield from _table(self._systems, concepts)
+            elif entry.get("filter"):
+                for index, condition in enumerate(entry["filter"]):
+                    yield from self._filter(resource, system, condition, f"{at}.filter[{index}]")
+            else:
+                yield from self._whole_system(resource, system, at)
+        yield from self._included_sets(resource, entry, at, path)
+
+    def _included_sets(
+        self, resource: Resource, entry: Resource, at: str, path: tuple[str, ...]
+    ) -> Iterator[Matcher]:
+        for index, reference in enumerate(entry.get("valueSet", ())):
+            other = self._resources.get(reference)
+            if other is None:
+                hint = did_you_mean(reference, [*self._names, *self._resources])
+                problem = f"includes the ValueSet '{reference}', which is not loaded"
+                self._report(resource, problem, f"{at}.valueSet[{index}]", hint)
+                continue
+            matcher = self._matcher(other, path)
+            if matcher is not None:
+                yield matcher
+
+    def _filter(
+        self, resource: Resource, uri: str, condition: Resource, at: str
+    ) -> Iterator[Matcher]:
+        """`concept is-a X` in a system whose codes carry their hierarchy in their first letters."""
+        system = self._systems.get(uri)
+        asked = f"{condition.get('property')} {condition.get('op')}"
+        if system is None:
+            problem = f"filters the code system '{uri}', which is not loaded"
+            self._report(resource, problem, at, did_you_mean(uri, self._systems))
+        elif asked != "concept is-a" or not system.is_prefix_hierarchy:
+            hint = "list the codes; only 'concept is-a' in a code-prefix-hierarchy can be judged"
+            self._report(resource, f"has a filter '{asked}' on '{uri}'", at, hint)
+        elif not condition.get("value"):
+            self._report(resource, "has a filter without a value", at)
+        else:
+            table = _Table(self._systems)
+            table.add_root(system.uri, str(condition["value"]))
+            yield table
+
+    def _whole_system(self, resource: Resource, uri: str, at: str) -> Iterator[Matcher]:
+        system = self._systems.get(uri)
+        if system is None or not system.is_complete:
+            hint = "list the codes; 'all codes' needs a CodeSystem with content 'complete'"
+            self._report(resource, f"includes all of '{uri}'", at, hint)
+        else:
+            listed = ({"system": uri, "code": code} for code in system.concepts)
+            yield from _table(self._systems, listed)
+
+    def _report(
+        self, resource: Resource, problem: str, at: str = "", hint: str | None = None
+    ) -> None:
+        name = str(resource.get("id") or resource.get("url"))
+        self._problems.append(
+            ContentError(
+                f"ValueSet '{name}' {problem}",
+                code="value-set",
+                hint=hint,
+                where=Where(path=f"ValueSet/{name}" + (f".{at}" if at else "")),
+            )
+        )
+
+
+class _System:
+    """One CodeSystem resource: its canonical URI, its concepts by code, and how codes relate."""
+
+    __slots__ = ("concepts", "is_complete", "is_prefix_hierarchy", "uri")
+
+    def __init__(self, resource: Resource) -> None:
+        self.uri = str(resource["url"])
+        self.is_complete = resource.get("content") == "complete"
+        self.is_prefix_hierarchy = True in _extensions(resource, PREFIX_HIERARCHY, "valueBoolean")
+        self.concepts = {str(concept.get("code")): concept for concept in _flattened(resource)}
+
+
+def _systems(resources: Iterable[Resource], problems: list[ContentError]) -> dict[str, _System]:
+    """CodeSystems by canonical URI and by each alternate URI."""
+    systems: dict[str, _System] = {}
+    for resource in resources:
+        if not resource.get("url"):
+            where = Where(path=f"CodeSystem/{resource.get('id')}.url")
+            problems.append(
+                ContentError("a code system needs a url", code="code-system", where=where)
+            )
+            continue
+        system = _System(resource)
+        for uri in (system.uri, *_extensions(resource, ALTERNATE_URI, "valueUri")):
+            if uri in systems:
+                problem = f"the code system '{uri}' is loaded twice"
+                where = Where(path=f"CodeSystem/{resource.get('id')}")
+                problems.append(ContentError(problem, code="code-system", where=where))
+            systems[uri] = system
+    return systems
+
+
+def _by_reference(
+    resources: Iterable[Resource], problems: list[ContentError]
+) -> dict[str, Resource]:
+    """ValueSets by everything a reference may say: id, url, and url|version."""
+    found: dict[str, Resource] = {}
+    for resource in resources:
+        url, version = resource.get("url"), resource.get("version")
+        pinned = f"{url}|{version}" if url and version else None
+        for reference in (resource.get("id"), url, pinned):
+            if reference is None:
+                continue
+            if reference in found:
+                problem = f"the ValueSet '{reference}' is loaded twice"
+                where = Where(path=f"ValueSet/{resource.get('id')}")
+                problems.append(ContentError(problem, code="value-set", where=where))
+            found[reference] = resource
+    return found
+
+
+class _Table:
+    """Codes of one or more concept sets: those listed, and the roots of those meant with all below.
+
+    A root is compared without dots with the first letters of a code of its own system.
+    """
+
+    __slots__ = ("_listed", "_roots", "_systems")
+
+    def __init__(self, systems: Mapping[str, _System]) -> None:
+        self._systems = systems
+        self._listed: set[tuple[str, str]] = set()
+        self._roots: dict[str, dict[int, set[str]]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._listed or self._roots)
+
+    def __call__(self, system: str | None, code: str) -> bool:
+        if system is None:
+            return False
+        uri = _canonical(self._systems, system)
+        if (uri, code) in self._listed:
+            return True
+        by_length = self._roots.get(uri)
+        if by_length is None:
+            return False
+        bare = code.replace(".", "")
+        return any(bare[:length] in roots for length, roots in by_length.items())
+
+    def add_code(self, system: str, code: str) -> None:
+        """Adds one code."""
+        self._listed.add((_canonical(self._systems, system), code))
+
+    def add_root(self, uri: str, code: str) -> None:
+        """Adds a code with everything below it."""
+        bare = code.replace(".", "")
+        self._roots.setdefault(uri, {}).setdefault(len(bare), set()).add(bare)
+
+    def add(self, other: _Table) -> None:
+        """Adds all of another table."""
+        self._listed |= other._listed
+        for uri, by_length in other._roots.items():
+            for roots in by_length.values():
+                for root in roots:
+                    self.add_root(uri, root)
+
+
+def _table(systems: Mapping[str, _System], concepts: Iterable[Resource]) -> list[Matcher]:
+    """A test for listed codes; no test at all when the list is empty."""
+    table = _Table(systems)
+    for concept in concepts:
+        table.add_code(concept["system"], concept["code"])
+    return [table] if table else []
+
+
+def _union(systems: Mapping[str, _System], concept_sets: list[list[Matcher]]) -> Matcher:
+    """Member of at least one concept set; those that are plain tables become one table."""
+    table = _Table(systems)
+    others: list[list[Matcher]] = []
+    for tests in concept_sets:
+        if len(tests) == 1 and isinstance(tests[0], _Table):
+            table.add(tests[0])
+        else:
+            others.append(tests)
+    if not others:
+        return table
+    return lambda system, code: (
+        table(system, code) or any(all(test(system, code) for test in tests) for tests in others)
+    )
+
+
+def _canonical(systems: Mapping[str, _System], uri: str) -> str:
+    system = systems.get(uri)
+    return uri if system is None else system.uri
+
+
+def _display(concept: Resource, language: str | None) -> str | None:
+    wanted = (language or "").lower()
+    for tag in dict.fromkeys((wanted, wanted.split("-")[0])):
+        for designation in concept.get("designation", ()):
+            if tag and str(designation.get("language", "")).lower() == tag:
+                return str(designation["value"])
+    display = concept.get("display")
+    return None if display is None else str(display)
+
+
+def _extensions(resource: Resource, url: str, member: str) -> list[Any]:
+    return [
+        extension[member]
+        for extension in resource.get("extension", ())
+        if extension.get("url") == url and member in extension
+    ]
+
+
+def _of_type(resources: Iterable[Resource], resource_type: str) -> list[Resource]:
+    return [resource for resource in resources if resource.get("resourceType") == resource_type]
+
+
+def _flattened(resource: Resource) -> Iterator[Resource]:
+    for concept in resource.get("concept", ()):
+        yield concept
+        yield from _flattened(concept)
+
+
+def _contains(resource: Resource) -> Iterator[Resource]:
+    """Codes of an expansion, nested ones as well, abstract ones not."""
+    pending = list(resource.get("expansion", {}).get("contains", ()))
+    while pending:
+        entry = pending.pop(0)
+        pending[:0] = entry.get("contains", ())
+        if "code" in entry and "system" in entry and not entry.get("abstract"):
+            yield entry

@@ -1,0 +1,80 @@
+"""The Flask application: wires settings, guideline library, store and routes, nothing else."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from flask import Flask
+from flask_cors import CORS
+
+from cds_service.data import plan_library
+from cds_service.data.fhir_client import FhirReader
+from cds_service.errors import StoreUnavailable
+from cds_service.hooks.service import HookService
+from cds_service.store import Store
+from cds_service.web import cds_hooks, errors, logs, pages
+
+if TYPE_CHECKING:
+    from typing import TextIO
+
+    from flask import Response
+
+    from cds_service.config import Settings
+
+_ANY_LOCALHOST = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?\Z")
+_PREFLIGHT_MAX_AGE_S = 600
+
+
+def create_app(settings: Settings, *, log: TextIO | None = None) -> Flask:
+    """The service as a WSGI application; events go to `log`, standard error by default.
+
+    A database that does not answer now stops nothing: calls are answered, feedback is refused with
+    503 and `/ready` says so, until it does. Holds no open connection, so that it may be forked.
+
+    Raises:
+        ContentErrors: the guideline content has problems; all are listed.
+    """
+    logger = logs.make_logger(settings.log_level, log)
+    library = plan_library.load(settings.plans)
+    store = Store(settings.database_url)
+    try:
+        store.prepare()
+    except StoreUnavailable as problem:
+        logger.warning("no store yet", problem=problem.message)
+    hooks = HookService(
+        library,
+        reader=FhirReader(allow_open_servers=settings.open_fhir_servers),
+        deadline_s=settings.deadline_s,
+        store=store,
+        profile=settings.profile,
+    )
+    app = Flask(__name__)
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    app.url_map.strict_slashes = False  # served with and without, never redirected (DISC-24)
+    app.url_map.merge_slashes = False
+    logs.attach(app, logger)
+    errors.register(app)
+    app.after_request(_protect)
+    CORS(
+        app,
+        origins=list(settings.cors_origins) or [_ANY_LOCALHOST],
+        methods=["GET", "POST", "OPTIONS"],
+        allow_headers=["Accept", "Accept-Language", "Authorization", "Content-Type"],
+        max_age=_PREFLIGHT_MAX_AGE_S,
+        always_send=False,
+        vary_header=False,
+    )
+    app.register_blueprint(cds_hooks.blueprint(cds_hooks.Endpoints(hooks, store, settings.zone)))
+    app.register_blueprint(pages.blueprint(hooks, store, settings.public_url))
+    return app
+
+
+def _protect(response: Response) -> Response:
+    """Headers that every answer carries; CORS depends on Origin also where it sends nothing."""
+    response.vary.add("Origin")
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    response.headers.setdefault(
+        "Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"
+    )
+    return response

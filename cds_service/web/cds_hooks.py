@@ -1,0 +1,126 @@
+"""The CDS Hooks routes: discovery, service call and feedback, each also below a profile.
+
+    GET  /cds-services                    POST /cds-services/<id>      …/<id>/feedback
+    GET  /<profile>/cds-services          and so on
+
+Here the clock is read, ids are made and bytes become JSON; what a call means is decided in `hooks`.
+Sources: CDS Hooks 2.0.1, Discovery, Calling a CDS Service, Feedback; rows DISC, REQ-12…14, FB-16.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from flask import Blueprint, Response, g, request
+from werkzeug.exceptions import UnsupportedMediaType
+
+from cds_service import fhir_json
+from cds_service.errors import UnknownService, did_you_mean
+from cds_service.web.errors import JSON
+from cds_service.web.logs import elapsed_ms, note
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
+    from cds_service.hooks.service import HookService
+    from cds_service.store import Store
+
+DISCOVERY_MAX_AGE_S = 300
+_JSON_TYPES = frozenset({"application/json", "text/json", "application/json+fhir"})
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """What answers the routes: the hook service, where decisions go, and the site's time zone."""
+
+    hooks: HookService
+    store: Store
+    zone: ZoneInfo
+
+    def discovery(self, profile: str | None = None) -> Response:
+        """The services; cacheable, because nothing in it depends on the request (DISC-21)."""
+        self._check_profile(profile)
+        response = _json(self.hooks.discovery(profile))
+        response.cache_control.max_age = DISCOVERY_MAX_AGE_S
+        response.add_etag()
+        response.make_conditional(request)
+        return response
+
+    def call(self, service_id: str, profile: str | None = None) -> Response:
+        """The cards for one hook call. A decision that cannot be recorded does not fail it."""
+        self._check(service_id, profile)
+        answer = self.hooks.call(
+            service_id,
+            _body(),
+            now=datetime.now(self.zone),
+            decision_id=g.decision_id,
+            profile=profile,
+            accept_language=request.headers.get("Accept-Language"),
+        )
+        decision = replace(answer.decision, milliseconds=elapsed_ms())
+        note(
+            profile=decision.profile,
+            plan_revision=decision.plan_revision,
+            hook_instance=decision.hook_instance,
+            cards=len(decision.cards),
+            verdicts=dict(decision.verdicts),
+            recorded=self.store.record(decision),
+        )
+        response = _json(answer.response)
+        response.cache_control.no_store = True
+        return response
+
+    def feedback(self, service_id: str, profile: str | None = None) -> Response:
+        """Nothing, after what users did is durable (FB-16, FB-17)."""
+        self._check(service_id, profile)
+        note(items=self.hooks.feedback(service_id, _body(), received=datetime.now(UTC)))
+        response = Response(status=200)
+        del response.headers["Content-Type"]
+        return response
+
+    def _check(self, service_id: str, profile: str | None) -> None:
+        """Refuse an address that is not ours before looking at the message."""
+        note(service=self.hooks.library.service(service_id).id)
+        self._check_profile(profile)
+
+    def _check_profile(self, profile: str | None) -> None:
+        if profile is not None and profile not in self.hooks.profiles:
+            known = ", ".join(self.hooks.profiles)
+            raise UnknownService(
+                f"there is no profile '{profile}'",
+                hint=did_you_mean(profile, self.hooks.profiles) or f"the profiles are: {known}",
+            )
+
+
+def blueprint(endpoints: Endpoints) -> Blueprint:
+    """The routes, plain and below a profile."""
+    routes = Blueprint("cds-hooks", __name__)
+    for start in ("", "/<profile>"):
+        services = f"{start}/cds-services"
+        service = f"{services}/<service_id>"
+        routes.add_url_rule(services, view_func=endpoints.discovery, methods=["GET"])
+        routes.add_url_rule(service, view_func=endpoints.call, methods=["POST"])
+        routes.add_url_rule(f"{service}/feedback", view_func=endpoints.feedback, methods=["POST"])
+    return routes
+
+
+def _body() -> Any:
+    """The JSON value of the request's body (GEN-11, GEN-12); raises RequestError, 413 and 415."""
+    media_type = request.mimetype
+    is_json = media_type in _JSON_TYPES or (
+        media_type.startswith("application/") and media_type.endswith("+json")
+    )
+    if not is_json:
+        sent = f"not {media_type}" if media_type else "and the request names none"
+        raise UnsupportedMediaType(
+            f"the body must be JSON, {sent}; send the header Content-Type: {JSON}"
+        )
+    if request.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+        raise UnsupportedMediaType("send the body as it is, without Content-Encoding")
+    return fhir_json.decode(request.get_data(cache=False))
+
+
+def _json(value: Any) -> Response:
+    return Response(fhir_json.encode(value), content_type=JSON)

@@ -1,0 +1,90 @@
+"""One structured JSON event per request on standard error: ids of ours, counts, times and status.
+
+Never bodies, names, patient ids, tokens, comments, query strings or exception texts, at any level
+(PHI-3, H1): those may hold patient data. A bug is logged as its type and the places it passed.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import structlog
+from flask import g, request
+
+if TYPE_CHECKING:
+    from typing import TextIO
+
+    from flask import Flask, Response
+
+_LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+_QUIET = frozenset({"OPTIONS"})  # preflights say nothing about use
+_LONGEST = 64  # of a text that the client chose: a UUID needs 36 characters
+
+
+def make_logger(level: str, stream: TextIO | None = None) -> structlog.typing.FilteringBoundLogger:
+    """A logger that writes each event as one JSON line to `stream`, standard error by default."""
+    logger: structlog.typing.FilteringBoundLogger = structlog.wrap_logger(
+        structlog.WriteLogger(stream or sys.stderr),
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+    )
+    return logger
+
+
+def attach(app: Flask, logger: structlog.typing.FilteringBoundLogger) -> None:
+    """Give every request a decision id and a start, and log one event when it has an answer."""
+
+    @app.before_request
+    def begin() -> None:
+        g.decision_id = uuid4()
+        g.started = perf_counter()
+        g.facts = {}
+
+    @app.after_request
+    def report(response: Response) -> Response:
+        if request.method not in _QUIET:
+            facts = {
+                "decision_id": str(g.decision_id),
+                **g.facts,
+                "status": response.status_code,
+                "milliseconds": elapsed_ms(),
+            }
+            write = logger.error if response.status_code == 500 else logger.info
+            write(_name(), **facts)
+        return response
+
+
+def note(**facts: Any) -> None:
+    """Add facts to the event of the current request; texts are cut to the length of an id."""
+    for name, fact in facts.items():
+        g.facts[name] = fact[:_LONGEST] if isinstance(fact, str) else fact
+
+
+def elapsed_ms() -> float:
+    """Milliseconds since the current request began."""
+    started: float = g.started
+    return round((perf_counter() - started) * 1000, 3)
+
+
+def bug(error: BaseException) -> dict[str, Any]:
+    """An exception without its text: its type, where it passed, and the same of its cause."""
+    frames = [
+        f"{frame.filename}:{frame.lineno} {frame.name}"
+        for frame in traceback.extract_tb(error.__traceback__)
+    ]
+    told: dict[str, Any] = {"type": type(error).__qualname__, "frames": frames}
+    cause = error.__cause__ or error.__context__
+    return told | {"cause": bug(cause)} if cause is not None else told
+
+
+def _name() -> str:
+    """What was asked for, by the name of its route; a path may hold anything."""
+    return (request.endpoint or "nothing here").rpartition(".")[2]

@@ -1,0 +1,102 @@
+"""What people and orchestrators open: the start page, `/health` and `/ready` (DISC-22, DISC-23)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from flask import Blueprint, Response, render_template, request
+
+from cds_service import fhir_json
+from cds_service.web.errors import JSON
+
+if TYPE_CHECKING:
+    from cds_service.hooks.service import HookService
+    from cds_service.store import Store
+
+_CONTENT_SECURITY = (
+    "default-src 'none'; style-src 'self'; img-src data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_EXAMPLE_ID = "example"
+
+
+def blueprint(hooks: HookService, store: Store, public_url: str | None) -> Blueprint:
+    """The routes; `public_url` is where clients reach us, else the address of each request."""
+    routes = Blueprint("pages", __name__)
+
+    @routes.get("/")
+    def page() -> Response:
+        """What runs here and how to call it, in plain words; no script."""
+        base = public_url or request.host_url.rstrip("/")
+        services = [
+            {**service, "example": _example(service["hook"], templates)}
+            for service, templates in zip(hooks.overview(), _templates(hooks), strict=True)
+        ]
+        html = render_template(
+            "index.html",
+            base=base,
+            services=services,
+            profiles=hooks.profiles,
+            profile=hooks.profile,
+        )
+        response = Response(html, content_type="text/html; charset=utf-8")
+        response.headers["Content-Security-Policy"] = _CONTENT_SECURITY
+        response.headers["Referrer-Policy"] = "no-referrer"
+        return response
+
+    @routes.get("/health")
+    def health() -> Response:
+        """That the process answers; says nothing else (H3)."""
+        return _state({"status": "up"})
+
+    @routes.get("/ready")
+    def ready() -> Response:
+        """Whether calls and feedback can be answered now, and what is in the way."""
+        state = dict(hooks.readiness())
+        problems = list(state.pop("problems", ()))
+        store_problem = store.problem()
+        if store_problem:
+            problems.append(store_problem)
+        state["store"] = "away" if store_problem else "ready"
+        state["ready"] = bool(state["ready"]) and not problems
+        if problems:
+            state["problems"] = problems
+        return _state(state, status=200 if state["ready"] else 503)
+
+    return routes
+
+
+def _state(state: dict[str, Any], *, status: int = 200) -> Response:
+    response = Response(fhir_json.encode(state), status=status, content_type=JSON)
+    response.cache_control.no_store = True
+    return response
+
+
+def _templates(hooks: HookService) -> list[dict[str, str]]:
+    return [service.get("prefetch", {}) for service in hooks.discovery()["services"]]
+
+
+def _example(hook: str, templates: dict[str, str]) -> str:
+    """A request body that works as it stands: an adult about whom nothing else is recorded."""
+    context: dict[str, Any] = {
+        "userId": f"Practitioner/{_EXAMPLE_ID}",
+        "patientId": _EXAMPLE_ID,
+    }
+    if hook.startswith("encounter-"):
+        context["encounterId"] = _EXAMPLE_ID
+    if hook.startswith("order-"):
+        context["draftOrders"] = {"resourceType": "Bundle", "type": "collection"}
+    if hook == "order-select":
+        context["selections"] = []
+    patient = {"resourceType": "Patient", "id": _EXAMPLE_ID, "birthDate": "1980-01-01"}
+    prefetch = {
+        key: patient if template.startswith("Patient/") else None
+        for key, template in templates.items()
+    }
+    message: dict[str, Any] = {
+        "hook": hook,
+        "hookInstance": "00000000-0000-4000-8000-000000000000",
+        "context": context,
+        "prefetch": prefetch,
+    }
+    return fhir_json.encode(message).decode()

@@ -1,0 +1,74 @@
+"""Starts the service under gunicorn: processes with threads that share the compiled guidelines."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from typing import TYPE_CHECKING, Any
+
+from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
+
+from cds_service.web import create_app
+
+if TYPE_CHECKING:
+    from flask import Flask
+    from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
+
+    from cds_service.config import Settings
+
+_LONGEST_CALL_S = 30
+_STOP_WITHIN_S = 10
+
+
+def serve(settings: Settings) -> None:
+    """Run until stopped by a signal; prints the addresses and the effective settings when ready.
+
+    Raises:
+        ContentErrors: the guideline content has problems; nothing was started.
+    """
+    _Server(create_app(settings), settings).run()
+
+
+class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
+    """Gunicorn around one application made before its processes, so that they share its memory."""
+
+    def __init__(self, app: Flask, settings: Settings) -> None:
+        self._app = app
+        self._settings = settings
+        super().__init__()
+
+    def load_config(self) -> None:
+        for name, value in self._options().items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        return self._app
+
+    def _options(self) -> dict[str, Any]:
+        host = f"[{self._settings.host}]" if ":" in self._settings.host else self._settings.host
+        return {
+            "bind": f"{host}:{self._settings.port}",
+            "worker_class": "gthread",
+            "workers": self._settings.workers,
+            "threads": self._settings.threads,
+            "preload_app": True,
+            "timeout": _LONGEST_CALL_S,
+            "graceful_timeout": _STOP_WITHIN_S,
+            "keepalive": 5,
+            "loglevel": "warning",
+            "control_socket_disable": True,
+            "when_ready": self._announce,
+        }
+
+    def _announce(self, server: Arbiter) -> None:
+        gc.freeze()  # what is loaded now stays shared with the processes forked from here
+        address = str(server.LISTENERS[0])
+        sys.stdout.write(
+            f"cds_service answers at {address}\n"
+            f"  start page  {address}/\n"
+            f"  discovery   {address}/cds-services\n"
+            f"  ready       {address}/ready\n"
+            "settings\n"
+            + "".join(f"  {line}\n" for line in self._settings.effective().splitlines())
+        )
+        sys.stdout.flush()

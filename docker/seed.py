@@ -1,0 +1,94 @@
+"""Puts the example patients into a FHIR server: `seed.py BASE_URL FOLDER`.
+
+Every Bundle in FOLDER becomes one transaction that puts each resource under its own id, so that
+running it again changes nothing. Waits for the server to come up. Standard library only.
+"""
+
+# A script, not a package; it prints what it does, and its one address comes from the command line.
+# ruff: noqa: INP001, S310, T201
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+WAIT_S = 300
+_PAUSE_S = 1.0
+_TIMEOUT_S = 60
+
+
+def transaction(bundle: dict[str, Any]) -> dict[str, Any]:
+    """The transaction that puts every resource of `bundle` under its own id."""
+    resources = [entry["resource"] for entry in bundle.get("entry", ())]
+    return {
+        "resourceType": "Bundle",
+        "type": "transaction",
+        "entry": [
+            {"resource": each, "request": {"method": "PUT", "url": _address(each)}}
+            for each in resources
+        ],
+    }
+
+
+def _address(resource: dict[str, Any]) -> str:
+    return f"{resource['resourceType']}/{resource['id']}"
+
+
+def wait_for(base: str, wait_s: float = WAIT_S) -> None:
+    """Return when the server answers; raise the last failure when it does not within `wait_s`."""
+    end = time.monotonic() + wait_s
+    while True:
+        try:
+            with urllib.request.urlopen(f"{base}/metadata", timeout=_TIMEOUT_S):
+                return
+        except OSError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(_PAUSE_S)
+
+
+def send(base: str, bundle: dict[str, Any]) -> None:
+    """Post one transaction; raises OSError when the server refuses it."""
+    request = urllib.request.Request(
+        base,
+        data=json.dumps(bundle).encode(),
+        headers={"Content-Type": "application/fhir+json", "Accept": "application/fhir+json"},
+    )
+    with urllib.request.urlopen(request, timeout=_TIMEOUT_S):
+        pass
+
+
+def main(base: str, folder: Path) -> int:
+    """Load every Bundle of `folder`; 0, or 1 when there is none or one was refused."""
+    paths = sorted(folder.glob("*.json"))
+    if not paths:
+        print(f"there is no Bundle in {folder}", file=sys.stderr)
+        return 1
+    base = base.rstrip("/")
+    place = "metadata"
+    try:
+        wait_for(base)
+        for path in paths:
+            place = path.name
+            bundle = transaction(json.loads(path.read_bytes()))
+            send(base, bundle)
+            print(f"{path.name}: {len(bundle['entry'])} resources")
+    except urllib.error.HTTPError as error:
+        said = error.read(2000).decode("utf-8", "replace")
+        print(f"{place}: the FHIR server answered {error.code}: {said}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"{place}: the FHIR server cannot be reached: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    sys.exit(main(sys.argv[1], Path(sys.argv[2])))

@@ -1,0 +1,172 @@
+"""Cases as data: what a case says is what is asked, and what is compared."""
+
+from __future__ import annotations
+
+import json
+from zoneinfo import ZoneInfo
+
+import pytest
+from plans import BASE, EXTENSIONS, condition, plan
+
+from cds_service.authoring import cases
+from cds_service.data import plan_library
+from cds_service.errors import ContentError
+from cds_service.hooks.service import HookService
+
+ZONE = ZoneInfo("UTC")
+PATIENT = {"resourceType": "Patient", "id": "p", "birthDate": "1979-03-01"}
+
+
+def requirement(key, resource_type, query, need):
+    return {
+        "id": key,
+        "type": resource_type,
+        "extension": [
+            {
+                "url": "http://hl7.org/fhir/StructureDefinition/cqf-fhirQueryPattern",
+                "valueString": query,
+            },
+            {"url": f"{EXTENSIONS}/need", "valueCode": need},
+        ],
+    }
+
+
+STRATEGY = plan(
+    "my-service",
+    {
+        "id": "root",
+        "groupingBehavior": "logical-group",
+        "trigger": [{"type": "named-event", "name": "patient-view"}],
+        "input": [
+            requirement("patient", "Patient", "Patient/{{context.patientId}}", "must"),
+            requirement(
+                "conditions", "Condition", "Condition?patient={{context.patientId}}", "must"
+            ),
+            requirement("obs", "Observation", "Observation?patient={{context.patientId}}", "may"),
+        ],
+        "action": [
+            {
+                "id": "card",
+                "title": "There are observations",
+                "description": "Found some.",
+                "priority": "urgent",
+                "code": [{"coding": [{"system": f"{BASE}/rules", "code": "lbpR16"}]}],
+                "condition": [condition("%obs.exists()")],
+            },
+            {
+                "id": "none",
+                "title": "There are none",
+                "code": [{"coding": [{"system": f"{BASE}/rules", "code": "lbpR17"}]}],
+                "condition": [condition("%obs.empty()")],
+            },
+        ],
+    },
+    description="D",
+)
+OBSERVATION = {
+    "resourceType": "Observation",
+    "id": "o",
+    "status": "final",
+    "code": {"text": "x"},
+    "subject": {"reference": "Patient/p"},
+}
+
+
+@pytest.fixture
+def run(tmp_path):
+    folder = tmp_path / "strategy"
+    (folder / "cases").mkdir(parents=True)
+    (folder / "PlanDefinition.json").write_text(json.dumps(STRATEGY))
+    service = HookService(plan_library.load(tmp_path))
+
+    def run_case(**members):
+        path = folder / "cases" / "case.json"
+        case = {"name": "A case", "hook": "patient-view", "data": [PATIENT], **members}
+        path.write_text(json.dumps(case))
+        return cases.run(cases.read(path), service, ZONE)
+
+    return run_case
+
+
+def expect(*rules, **members):
+    return {"cards": [{"rule": rule} for rule in rules], **members}
+
+
+def test_a_case_passes_when_its_cards_appear(run):
+    assert run(data=[PATIENT, OBSERVATION], expect=expect("lbpR16")).is_passed
+
+
+def test_keys_without_resources_are_known_empty(run):
+    assert run(expect=expect("lbpR17", only=True)).is_passed
+
+
+def test_a_key_that_is_unavailable_is_neither_empty_nor_filled(run):
+    result = run(unavailable=["obs"], expect=expect(absent=["lbpR16", "lbpR17"], only=True))
+
+    assert result.is_passed
+
+
+def test_a_required_key_that_is_unavailable_gives_the_expected_status(run):
+    assert run(unavailable=["conditions"], expect={"status": 412}).is_passed
+
+
+def test_a_card_that_does_not_appear_fails_and_says_what_was_shown(run):
+    (failure,) = run(expect=expect("lbpR16")).failures
+
+    assert failure == "lbpR16 did not appear; shown: lbpR17"
+
+
+def test_a_card_that_must_not_appear_fails(run):
+    assert run(expect=expect(absent=["lbpR17"])).failures
+
+
+def test_a_card_that_nobody_expected_fails_only_when_the_case_says_only(run):
+    assert run(expect=expect()).is_passed
+    assert not run(expect=expect(only=True)).is_passed
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"indicator": "critical"},
+        {"summary": "There are dragons"},
+        {"detail": ["Lost some."]},
+        {"suggestions": ["Refer"]},
+    ],
+)
+def test_every_property_of_an_expected_card_is_compared(run, wrong):
+    right = {"rule": "lbpR16", "indicator": "warning", "summary": "There are", "detail": ["Found"]}
+    data = [PATIENT, OBSERVATION]
+
+    assert run(data=data, expect={"cards": [right]}).is_passed
+    assert len(run(data=data, expect={"cards": [{**right, **wrong}]}).failures) == 1
+
+
+def test_a_status_other_than_the_expected_fails(run):
+    assert run(expect={"status": 412}).failures
+
+
+def test_a_whole_request_can_stand_in_a_case(run):
+    request = {
+        "hook": "patient-view",
+        "hookInstance": "d1577c69-dfbe-44ad-ba6d-3e05e953b2ea",
+        "context": {"userId": "Practitioner/1", "patientId": "p"},
+        "prefetch": {"patient": PATIENT, "conditions": None, "obs": None},
+    }
+
+    assert run(request=request, expect=expect("lbpR17")).is_passed
+
+
+@pytest.mark.parametrize(
+    ("members", "hint"),
+    [
+        ({"expects": {}}, "expect"),
+        ({"expect": {"card": []}}, "cards"),
+        ({"expect": {"cards": [{"rule": "lbpR16", "sumary": "x"}]}}, "summary"),
+    ],
+)
+def test_a_misspelt_member_is_an_error_with_a_suggestion(run, members, hint):
+    with pytest.raises(ContentError) as caught:
+        run(**members)
+
+    assert hint in str(caught.value)

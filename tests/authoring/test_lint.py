@@ -1,0 +1,72 @@
+"""Lint: what is wrong with a folder of guidelines, and where."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from plans import condition, plan
+from shared_data import REPOSITORY
+
+from cds_service.authoring.lint import lint
+
+
+@pytest.fixture
+def lint_plan(tmp_path):
+    def write_and_lint(resource):
+        text = resource if isinstance(resource, str) else json.dumps(resource, indent=2)
+        (tmp_path / "PlanDefinition.json").write_text(text)
+        return lint(tmp_path)
+
+    return write_and_lint
+
+
+def test_the_shipped_guidelines_are_clean():
+    assert [str(problem) for problem in lint(REPOSITORY / "plan_definitions")] == []
+
+
+def test_a_sound_plan_is_clean(lint_plan):
+    assert lint_plan(plan("p", {"id": "a", "title": "A"})) == []
+
+
+def test_a_mistake_in_an_expression_is_shown_with_its_line_and_a_caret(lint_plan):
+    resource = plan("p", {"id": "a", "condition": [condition("birthDate.exist()")]})
+
+    (problem,) = lint_plan(resource)
+
+    line = (
+        json.dumps(resource, indent=2)
+        .splitlines()
+        .index('            "expression": "birthDate.exist()"')
+    )
+    assert problem.where.line == line + 1
+    assert problem.where.column == len('            "expression": "birthDate.') + 1
+    assert "exists" in str(problem)
+    assert "birthDate.exist()\n            ^" in str(problem)
+
+
+def test_what_fhir_does_not_know_is_reported_at_its_place(lint_plan):
+    (problem,) = lint_plan({**plan("p"), "titel": "x"})
+
+    assert problem.code == "fhir"
+    assert problem.where.path == "PlanDefinition.titel"
+
+
+def test_broken_json_names_the_line(lint_plan):
+    (problem,) = lint_plan('{\n  "resourceType": "PlanDefinition",\n  "url": \n}')
+
+    assert (problem.where.file, problem.where.line) == ("PlanDefinition.json", 4)
+
+
+def test_a_member_that_stands_twice_is_an_error(lint_plan):
+    (problem,) = lint_plan('{"resourceType": "PlanDefinition", "url": "a", "url": "b"}')
+
+    assert "url" in problem.message
+
+
+def test_a_broken_case_is_found_by_lint_too(tmp_path):
+    (tmp_path / "PlanDefinition.json").write_text(json.dumps(plan("p")))
+    (tmp_path / "cases").mkdir()
+    (tmp_path / "cases" / "one.json").write_text('{"name": "x", "expekt": {}}')
+
+    assert "expect" in str(lint(tmp_path)[0])

@@ -1,0 +1,196 @@
+"""The real application, in process and under its real server; every answer is checked on the way."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+from schemas import checker
+
+from cds_service import config
+from cds_service.web import create_app
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+HOOKS = ("patient-view", "order-select", "order-sign", "encounter-start")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One HTTP answer, whatever client got it."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def issue(self) -> dict[str, Any]:
+        (issue,) = self.json["issue"]
+        return issue
+
+    @property
+    def code(self) -> str:
+        return self.issue["details"]["coding"][0]["code"]
+
+    @property
+    def text(self) -> str:
+        return self.issue["diagnostics"]
+
+
+@dataclass
+class Client:
+    """Talks to an application in process; `open` checks every answer against the contract."""
+
+    app: Any
+    log: io.StringIO
+
+    def open(self, method: str, path: str, **options: Any) -> Answer:
+        response = self.app.test_client().open(path, method=method, **options)
+        answer = Answer(response.status_code, dict(response.headers), response.get_data())
+        checker.exchange(method, path, answer.status, answer.headers, answer.body)
+        return answer
+
+    def get(self, path: str, **options: Any) -> Answer:
+        return self.open("GET", path, **options)
+
+    def post(self, path: str, body: Any, **options: Any) -> Answer:
+        """Post JSON, or bytes as they are; an answer to a hook call is held against its request."""
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        answer = self.open(
+            "POST", path, data=data, **{"content_type": "application/json", **options}
+        )
+        if answer.status == 200 and answer.body:
+            checker.answers(body if isinstance(body, dict) else json.loads(body), answer.json)
+        return answer
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """The events logged so far."""
+        return [json.loads(line) for line in self.log.getvalue().splitlines()]
+
+
+def client_with(**environ: str) -> Client:
+    log = io.StringIO()
+    settings = config.load({f"CDS_{name}": value for name, value in environ.items()})
+    return Client(create_app(settings, log=log), log)
+
+
+@pytest.fixture(scope="session")
+def shared_client(tmp_path_factory) -> Client:
+    path = tmp_path_factory.mktemp("app") / "cds.sqlite3"
+    return client_with(DATABASE_URL=f"sqlite:///{path}")
+
+
+@pytest.fixture
+def client(shared_client) -> Client:
+    """The application with its defaults; its log starts empty."""
+    shared_client.log.seek(0)
+    shared_client.log.truncate()
+    return shared_client
+
+
+@pytest.fixture(scope="session")
+def services(shared_client) -> dict[str, dict[str, Any]]:
+    """What discovery lists, by hook."""
+    listed = shared_client.get("/cds-services").json["services"]
+    return {service["hook"]: service for service in listed}
+
+
+@pytest.fixture
+def message(services):
+    """Makes a request of a hook that works as it stands: an adult about whom nothing is recorded."""
+
+    def make(hook: str = "patient-view", **members: Any) -> dict[str, Any]:
+        context: dict[str, Any] = {"userId": "Practitioner/1", "patientId": "p"}
+        if hook == "encounter-start":
+            context["encounterId"] = "e"
+        if hook.startswith("order-"):
+            context["draftOrders"] = {"resourceType": "Bundle", "type": "collection", "entry": []}
+        if hook == "order-select":
+            context["selections"] = []
+        patient = {"resourceType": "Patient", "id": "p", "birthDate": "1980-01-01"}
+        prefetch = {
+            key: patient if template.startswith("Patient/") else None
+            for key, template in services[hook]["prefetch"].items()
+        }
+        return {
+            "hook": hook,
+            "hookInstance": "23f1a303-991f-4118-86c5-11d99a39222e",
+            "context": context,
+            "prefetch": prefetch,
+            **members,
+        }
+
+    return make
+
+
+@pytest.fixture
+def address(services):
+    """The path of the service that answers a hook."""
+    return lambda hook="patient-view": f"/cds-services/{services[hook]['id']}"
+
+
+@dataclass
+class Server:
+    """The service as `cds-service serve` starts it."""
+
+    process: subprocess.Popen[str]
+    url: str = ""
+    said: list[str] = field(default_factory=list)
+
+    @property
+    def place(self) -> str:
+        return urlsplit(self.url).netloc
+
+    def open(self, method: str, path: str, **options: Any) -> Answer:
+        got = requests.request(method, self.url + path, timeout=10, allow_redirects=False, **options)
+        answer = Answer(got.status_code, dict(got.headers), got.content)
+        checker.exchange(method, path, answer.status, answer.headers, answer.body)
+        return answer
+
+
+def serving(folder: Path, **environ: str) -> Iterator[Server]:
+    """Start the command in a folder of its own, wait until it says where it is, stop it after."""
+    variables = {f"CDS_{name}": value for name, value in environ.items()}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cds_service", "serve"],
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], "CDS_PORT": "0", **variables},
+        stdout=subprocess.PIPE,
+        stderr=(folder / "stderr").open("w"),
+        text=True,
+    )
+    server = Server(process)
+    for line in process.stdout:
+        server.said.append(line.rstrip())
+        if "answers at " in line:
+            server.url = line.split("answers at ")[1].strip()
+        if line.startswith("  CDS_PROFILE="):
+            break
+    assert server.url, (folder / "stderr").read_text()
+    yield server
+    process.send_signal(signal.SIGTERM)
+    server.said += [line.rstrip() for line in process.stdout]
+    process.stdout.close()
+    assert process.wait(timeout=15) == 0, (folder / "stderr").read_text()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory) -> Iterator[Server]:
+    """One running server for all tests, with a small limit for bodies."""
+    yield from serving(tmp_path_factory.mktemp("server"), MAX_BODY_BYTES="100000")

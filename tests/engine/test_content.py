@@ -1,0 +1,153 @@
+"""Compiling guideline content: everything wrong is found at once, each at its place."""
+
+from __future__ import annotations
+
+import pytest
+from plans import BASE, EXTENSIONS, compile_all, condition, plan, variable
+
+from cds_service.errors import ContentErrors
+
+
+def problems_of(*resources):
+    with pytest.raises(ContentErrors) as caught:
+        compile_all(*resources)
+    return {problem.code: problem for problem in caught.value.problems}
+
+
+def test_an_expression_that_does_not_compile_names_file_path_line_and_column():
+    action = {"id": "a", "condition": [condition("birthDat.exists()")]}
+
+    problem = next(iter(problems_of(plan("p", action)).values()))
+
+    assert problem.where.file == "p.json"
+    assert problem.where.path == ("PlanDefinition.action[0].condition[0].expression.expression")
+    assert problem.where.line is not None
+    assert "birthDate" in str(problem)
+
+
+def test_a_mistake_in_a_shared_definition_is_reported_in_the_library_that_holds_it():
+    library = {
+        "resourceType": "Library",
+        "id": "lib",
+        "url": f"{BASE}/Library/lib",
+        "extension": [variable("broken", "Patient.nam.exists()")],
+    }
+    action = {"id": "a", "condition": [condition("%broken")]}
+
+    with pytest.raises(ContentErrors) as caught:
+        compile_all(plan("p", action, library=[library["url"]]), library)
+
+    assert {problem.where.file for problem in caught.value.problems} == {"lib.json"}
+
+
+def test_an_unknown_name_is_refused_with_the_closest_known_one():
+    action = {"id": "a", "condition": [condition("%profil = 'nl'")]}
+
+    assert "profile" in str(next(iter(problems_of(plan("p", action)).values())))
+
+
+def test_all_problems_come_at_once():
+    found = problems_of(
+        plan(
+            "p",
+            {"id": "a", "condition": [condition("1 +")]},
+            {"id": "a", "definitionCanonical": f"{BASE}/PlanDefinition/none"},
+            {"id": "c", "title": "x" * 140},
+        )
+    )
+
+    assert {"duplicate-id", "unknown-canonical", "title-too-long"} < set(found)
+    assert len(found) == 4
+
+
+def test_a_title_is_too_long_in_any_language():
+    title = {
+        "extension": [
+            {
+                "url": "http://hl7.org/fhir/StructureDefinition/translation",
+                "extension": [
+                    {"url": "lang", "valueCode": "de"},
+                    {"url": "content", "valueString": "x" * 140},
+                ],
+            }
+        ]
+    }
+    found = problems_of(plan("p", {"id": "a", "title": "short", "_title": title}))
+
+    assert "'de'" in found["title-too-long"].message
+
+
+def test_plans_that_refer_to_each_other_in_a_circle_are_refused():
+    one = plan("one", {"id": "a", "definitionCanonical": f"{BASE}/PlanDefinition/two"})
+    two = plan("two", {"id": "a", "definitionCanonical": f"{BASE}/PlanDefinition/one"})
+
+    assert "one → " in problems_of(one, two)["plan-cycle"].message
+
+
+def test_two_resources_with_one_url_are_refused():
+    assert "duplicate-url" in problems_of(plan("p"), {**plan("q"), "url": plan("p")["url"]})
+
+
+def test_a_value_set_that_is_not_loaded_stops_the_load():
+    action = {"id": "a", "condition": [condition("code.memberOf('VS-NOT-THERE')")]}
+
+    assert problems_of(plan("p", action))
+
+
+def test_override_reasons_need_a_loaded_value_set():
+    reasons = {"url": f"{EXTENSIONS}/override-reasons", "valueCanonical": "#none"}
+
+    assert "unknown-value-set" in problems_of(plan("p", {"id": "a", "extension": [reasons]}))
+
+
+def test_an_activity_of_a_kind_that_cannot_be_made_is_refused():
+    activity = {
+        "resourceType": "ActivityDefinition",
+        "id": "x",
+        "url": f"{BASE}/ActivityDefinition/x",
+        "kind": "Appointment",
+    }
+
+    assert "ServiceRequest" in problems_of(activity)["activity-kind"].message
+
+
+def test_a_service_is_made_of_each_named_event():
+    trigger = {"type": "named-event", "name": "patient-view"}
+    content = compile_all(
+        plan("my-service", {"id": "root", "trigger": [trigger]}, description="What it does.")
+    )
+
+    service = content.services["my-service"]
+    assert (service.hook, service.title) == ("patient-view", "my-service")
+
+
+def test_data_requirements_of_the_strategy_override_those_of_its_libraries():
+    def requirement(need):
+        return {
+            "id": "conditions",
+            "type": "Condition",
+            "extension": [
+                {
+                    "url": "http://hl7.org/fhir/StructureDefinition/cqf-fhirQueryPattern",
+                    "valueString": "Condition?patient={{context.patientId}}",
+                },
+                {"url": f"{EXTENSIONS}/need", "valueCode": need},
+            ],
+        }
+
+    library = {
+        "resourceType": "Library",
+        "id": "data",
+        "url": f"{BASE}/Library/data",
+        "dataRequirement": [requirement("must")],
+    }
+    root = {
+        "id": "root",
+        "trigger": [{"type": "named-event", "name": "order-sign"}],
+        "input": [requirement("should")],
+        "condition": [condition("%conditions.exists()")],
+    }
+    content = compile_all(plan("s", root, library=[library["url"]], description="D"), library)
+
+    (found,) = content.services["s"].requirements
+    assert (found.key, found.need, found.resource_type) == ("conditions", "should", "Condition")

@@ -1,0 +1,213 @@
+"""The documents are complete: every command, setting, code and module stands in them, and no other.
+
+What the documents show is executed in `test_readme.py`.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+import pytest
+
+from cds_service import cli, config
+from cds_service.data import plan_library
+from cds_service.errors import CdsError
+from cds_service.hooks.languages import LANGUAGES
+from cds_service.hooks.service import PROFILES
+
+REPOSITORY = Path(__file__).parent.parent
+PACKAGE = REPOSITORY / "cds_service"
+DOCS = REPOSITORY / "docs"
+PAGES = [
+    *sorted(REPOSITORY.glob("*.md")),
+    *sorted(DOCS.rglob("*.md")),
+    *(REPOSITORY / folder / "README.md" for folder in ("bench", "examples")),
+]
+
+
+def page(name: str) -> str:
+    return (DOCS / name).read_text()
+
+
+def rows(text: str, heading: str) -> list[list[str]]:
+    """The cells of the first table below a heading, without its head."""
+    below = text.split(f"\n{heading}\n", 1)[1]
+    table = re.search(r"^\|.*?\n\n", below + "\n\n", re.MULTILINE | re.DOTALL)
+    assert table is not None, heading
+    lines = table[0].strip().split("\n")[2:]
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
+
+
+# --- commands ---
+
+
+def commands() -> list[click.Command]:
+    return list(cli.main.commands.values())
+
+
+@pytest.mark.parametrize("command", commands(), ids=lambda command: command.name)
+def test_every_command_and_option_is_documented(command):
+    documented = page("author-guide.md") + page("operations.md")
+
+    assert f"`cds-service {command.name}" in documented
+    for parameter in command.params:
+        for option in parameter.opts if isinstance(parameter, click.Option) else ():
+            assert f"`{option}" in documented, option
+
+
+def test_no_command_is_documented_that_does_not_exist():
+    named = {
+        name for text in PAGES for name in re.findall(r"cds-service ([a-z]+)\b", text.read_text())
+    }
+
+    assert named <= {command.name for command in commands()}
+
+
+# --- settings ---
+
+
+def test_the_table_of_settings_is_that_of_the_code():
+    documented = [tuple(row) for row in rows(page("operations.md"), "## Settings")]
+
+    assert documented == [
+        (f"`{item.variable}`", shown(item.default), item.meaning) for item in config.documentation()
+    ]
+
+
+def shown(default: str) -> str:
+    """A value as code, a sentence as it is."""
+    return default if " " in default or not default else f"`{default}`"
+
+
+def test_no_setting_is_named_that_does_not_exist():
+    known = {item.variable for item in config.documentation()}
+
+    for text in PAGES:
+        assert set(re.findall(r"\bCDS_[A-Z_]+\b", text.read_text())) <= known, text
+
+
+# --- codes ---
+
+
+def raised(*parts: str) -> set[str]:
+    """The codes in the source of these parts of the package."""
+    files = [
+        path
+        for part in parts
+        for path in ([PACKAGE / part] if part.endswith(".py") else (PACKAGE / part).rglob("*.py"))
+    ]
+    return {code for path in files for code in re.findall(r'\bcode="([a-z-]+)"', path.read_text())}
+
+
+def documented_codes(name: str) -> set[str]:
+    return set(re.findall(r"^\| `([a-z-]+)` \|", page(name), re.MULTILINE))
+
+
+CONTENT = ("engine", "fhirpath", "authoring", "terminology.py", "fhir_json.py")
+CONTENT_DEFAULTS = {"content", "fhirpath", "evaluation"}
+
+
+def test_every_code_of_content_problems_is_documented():
+    known = raised(*CONTENT, "data/plan_library.py") | CONTENT_DEFAULTS
+
+    assert documented_codes("lint-rules.md") == known
+
+
+def test_every_code_of_an_answer_is_documented():
+    known = raised("web", "hooks", "data", "fhir_json.py") - raised("data/plan_library.py")
+    known -= {"duplicate-key"}  # guideline files only
+    known |= {error.default_code for error in subclasses(CdsError) if error.status < 500}
+    known |= {"store-unavailable"}
+
+    assert known <= documented_codes("integrator-guide.md")
+
+
+def subclasses(kind: type[CdsError]) -> list[type[CdsError]]:
+    return [each for child in kind.__subclasses__() for each in (child, *subclasses(child))]
+
+
+# --- the services ---
+
+
+def test_the_prefetch_table_is_what_discovery_publishes():
+    documented = [tuple(row) for row in rows(page("integrator-guide.md"), "## Prefetch")]
+    library = plan_library.load(REPOSITORY / "plan_definitions")
+
+    known = {}
+    for service in library.services.values():
+        for item in service.requirements:
+            known.setdefault((f"`{item.key}`", f"`{item.query}`"), {})[service.hook] = item.need
+    assert documented == [(*names, told(needs)) for names, needs in known.items()]
+
+
+def told(needs: dict[str, str]) -> str:
+    """`must`, or `must on a, b; should on c, d` where hooks differ."""
+    if len(set(needs.values())) == 1:
+        return next(iter(needs.values()))
+    by_need: dict[str, list[str]] = {}
+    for hook, need in needs.items():
+        by_need.setdefault(need, []).append(hook)
+    return "; ".join(f"{need} on {', '.join(sorted(hooks))}" for need, hooks in by_need.items())
+
+
+def test_every_service_profile_and_language_is_documented():
+    guide = page("integrator-guide.md")
+    services = plan_library.load(REPOSITORY / "plan_definitions").services
+
+    for name in (*services, *PROFILES, *LANGUAGES):
+        assert f"`{name}`" in guide, name
+
+
+# --- links and modules ---
+
+
+def links() -> list[tuple[Path, str]]:
+    return [
+        (page, link)
+        for page in PAGES
+        for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text())
+        if not link.startswith(("http:", "https:"))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("source", "link"), links(), ids=[f"{page.name}-{link}" for page, link in links()]
+)
+def test_links_lead_somewhere(source, link):
+    path, _, anchor = link.partition("#")
+    target = (source.parent / path).resolve() if path else source
+
+    assert target.exists()
+    if anchor:
+        headings = re.findall(r"^#+ (.*)$", target.read_text(), re.MULTILINE)
+        assert anchor in {slug(heading) for heading in headings}
+
+
+def slug(heading: str) -> str:
+    return re.sub(r"[^\w -]", "", heading.lower()).strip().replace(" ", "-")
+
+
+def test_the_architecture_names_the_modules_that_exist_and_no_other():
+    architecture = page("architecture.md")
+    table = architecture.split("\n## Rooms", 1)[1].split("\n## ", 1)[0]
+    named = set(re.findall(r"`([\w/]+(?:\.py|/))`", table))
+
+    assert {name for name in named if not (PACKAGE / name).exists()} == set()
+    top = {path.name for path in PACKAGE.glob("*.py")} | {
+        f"{path.name}/" for path in PACKAGE.iterdir() if (path / "__init__.py").exists()
+    }
+    told = {name if "/" not in name else name.split("/")[0] + "/" for name in named}
+    assert top - told == {"__init__.py", "__main__.py"}
+
+
+def test_decisions_are_numbered_without_gaps():
+    numbers = [int(path.name[:4]) for path in sorted((DOCS / "decisions").glob("*.md"))]
+
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_no_page_names_a_place_on_somebodys_machine():
+    for text in PAGES:
+        assert not re.search(r"(?<![\w.])/(home|root|work|Users)/\w", text.read_text()), text
