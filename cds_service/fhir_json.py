@@ -62,6 +62,11 @@ def encode(value: Any) -> bytes:
     return _ENCODER.encode(value)
 
 
+def pretty(value: Any) -> str:
+    """The JSON text of a value for people: indented, decimals with their digits."""
+    return msgspec.json.format(encode(value), indent=2).decode()
+
+
 def decode_content(text: str, file: str) -> Any:
     """The value that a guideline file holds, as `decode` reads it; a repeated key is an error too.
 

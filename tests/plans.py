@@ -53,9 +53,9 @@ def variable(name: str, expression: str, parameters: list[str] | None = None) ->
     return {"url": "http://hl7.org/fhir/StructureDefinition/variable", "valueExpression": value}
 
 
-def expression_extension(name: str, expression: str, **members: Any) -> dict[str, Any]:
+def expression_extension(extension: str, expression: str, **members: Any) -> dict[str, Any]:
     value = {"language": "text/fhirpath", "expression": expression, **members}
-    return {"url": f"{EXTENSIONS}/{name}", "valueExpression": value}
+    return {"url": f"{EXTENSIONS}/{extension}", "valueExpression": value}
 
 
 def compile_all(*resources: dict[str, Any], traced: bool = False) -> Content:

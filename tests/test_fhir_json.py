@@ -191,6 +191,10 @@ def test_position_is_where_the_value_at_a_path_starts(
     assert fhir_json.position(PLAN, path) == expected
 
 
+def test_position_of_a_repeated_key_is_that_of_the_value_that_counts() -> None:
+    assert fhir_json.position('{"a": 1, "a": 2}', ["a"]) == (1, 15)
+
+
 @pytest.mark.parametrize(
     ("offset", "expected"),
     [(0, (5, 47)), (1, (5, 49)), (5, (5, 53)), (6, (5, 55)), (7, (5, 67)), (14, (5, 75))],
@@ -273,6 +277,8 @@ def test_a_bundle_without_entries_has_no_resources(bundle: dict[str, object]) ->
         ("", None),
         ("ftp://x/Patient/1", None),
         ("a/b/Patient/1", None),
+        ("Patient/1/", None),
+        ("Patient/1#contained", None),
     ],
 )
 def test_reference_key_is_type_and_id_without_base_and_version(

@@ -106,7 +106,7 @@ def _read_bundles(
         return unknown(key, failure, source)
     if gap:
         raise Mismatch(gap)
-    if False:
+    if found.others:
         raise Mismatch(f"the Bundle holds other resources but no {resource_type}")
     return Key(key, State.EMPTY, source=source, related=found.included)
 

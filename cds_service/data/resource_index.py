@@ -52,13 +52,14 @@ class ResourceIndex:
 
 
 def patient_names(patient_id: str, documents: Iterable[Mapping[str, Any]]) -> frozenset[str]:
-    """Every lower-case `urn:` that means the patient: its id, and the full URLs it came under."""
+    """Every lower-case `urn:` that means the patient: its id, and the full URLs of a Patient.
+
+    There is one Patient: `is_of_another_patient` refuses any with another id.
+    """
     urls = {
         url.lower()
         for url, resource in listed(documents)
-        if resource["resourceType"] == "Patient"
-        and resource.get("id") == patient_id
-        and url.lower().startswith("urn:")
+        if resource["resourceType"] == "Patient" and url.lower().startswith("urn:")
     }
     return frozenset(urls | {f"urn:uuid:{patient_id.lower()}"})
 

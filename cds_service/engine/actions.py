@@ -63,7 +63,13 @@ class ActionCompiler:
 
     def _compile(self, element: Element, key: str, outer: Scope) -> Action:
         for_each = self._for_each(element, outer)
-        bound: dict[str, str | None] = {for_each.name: None} if for_each else {}
+        bound = {
+            str(item.json["id"]): item.string("type")
+            for item in element.elements("input")
+            if "id" in item.json
+        }
+        if for_each is not None:
+            bound[for_each.name] = None
         scope = outer.extend(definitions_in(element, self.problems), bound)
         title, description = text_of(element, "title"), text_of(element, "description")
         definition = element.string("definitionCanonical")

@@ -7,16 +7,16 @@ action: repetition, conditions, texts, definition or resource, dynamic values, t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
 
 from cds_service.engine.activity_definition import instantiate
-from cds_service.engine.dynamic_value import set_value
+from cds_service.engine.dynamic_value import set_value, to_json
 from cds_service.engine.outcome import ActionOutcome, ConditionOutcome, Outcome, Verdict
 from cds_service.engine.plan_definition import Activity, Plan
 from cds_service.errors import EvaluationError
-from cds_service.fhirpath import Evaluation, Truth, is_unknown, plain, to_json, truth
+from cds_service.fhirpath import Evaluation, Incomplete, Truth, plain, truth
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,7 +49,6 @@ class Situation:
     resolve: Callable[[str], Any | None] | None = None
     encounter: str | None = None
     practitioner: str | None = None
-    traced: bool = field(default=False)
 
 
 def apply(plan: Plan, situation: Situation) -> Outcome:
@@ -107,7 +106,7 @@ class _Run:
             yield ActionOutcome(action, plan, path, Verdict.ERROR, note=error.message)
             return
         if not items:
-            verdict = Verdict.CANNOT_TELL if is_unknown(items) else Verdict.NOT_MET
+            verdict = Verdict.CANNOT_TELL if isinstance(items, Incomplete) else Verdict.NOT_MET
             note = f"nothing to repeat for: {expression.text}"
             yield ActionOutcome(action, plan, path, verdict, note=note)
         for index, item in enumerate(items):
@@ -156,12 +155,12 @@ class _Run:
             return ConditionOutcome(condition.text, Verdict.ERROR, error=condition.unsupported)
         program = condition.expression.program
         try:
-            if program.is_traced:
+            if program.traced:
                 trace = program.explain(evaluation, evaluation.focus)
-                verdict = _VERDICTS[truth(trace.collection)]
+                value = Incomplete(trace.value) if trace.unknown else trace.value
             else:
-                trace = None
-                verdict = _VERDICTS[truth(program.evaluate(evaluation, evaluation.focus))]
+                trace, value = None, program.evaluate(evaluation, evaluation.focus)
+            verdict = _VERDICTS[truth(value)]
         except EvaluationError as error:
             return ConditionOutcome(
                 condition.text, Verdict.ERROR, program.reads, error=error.message
@@ -199,7 +198,7 @@ class _Run:
 def _values(value: DynamicValue, evaluation: Evaluation) -> list[Any]:
     """What the expression gives; nothing when that is unknown, so that nothing is overwritten."""
     found = value.expression.program.evaluate(evaluation, evaluation.focus)
-    return [] if is_unknown(found) else list(found)
+    return [] if isinstance(found, Incomplete) else plain(found)
 
 
 def _single_resource(expression: Expression, evaluation: Evaluation) -> dict[str, Any]:

@@ -137,12 +137,16 @@ class _ContentCompiler:
             written.extend(definitions_in(root, self.problems))
         requirements = requirements_in(roots, "dataRequirement", self.problems)
         types = {name: item.resource_type for name, item in requirements.items()}
-        session = fhirpath.Session(
+        library = fhirpath.Library(
             definitions={item.definition.name: item.definition for item in written},
             types={**REQUEST_TYPES, **types},
             value_sets=self.value_sets,
+            strict_variables=True,
+            root_type="Patient",
         )
-        return Scope(session, tuple(written), self.traced)
+        scope = Scope(library, tuple(written), self.traced)
+        self.problems.found.extend(scope.broken_definitions())
+        return scope
 
     # -- definitions ------------------------------------------------------------------------
 
@@ -203,12 +207,13 @@ class _ContentCompiler:
     def _compile_plan(self, source: Source) -> Plan:
         root = source.root
         compiler = ActionCompiler(self.value_sets, self.problems, self._link)
-        actions = compiler.compile_all(root, self._scope(root))
+        budget = root.extension(CARD_BUDGET)
+        counted: dict[str, str | None] = {"n": "integer"} if budget else {}
+        actions = compiler.compile_all(root, self._scope(root).extend((), counted))
         title = text_of(root, "title")
         if title is None:
             self.problems.add(root.problem("the plan has no title", "title", code="no-title"))
             title = Text(source.canonical, {})
-        budget = root.extension(CARD_BUDGET)
         return Plan(
             id=root.string("id") or source.canonical.rsplit("/", 1)[-1],
             canonical=source.canonical,
@@ -290,5 +295,5 @@ def _part(extension: Element, url: str) -> object:
 
 def _contained(source: Source, resource: Mapping[str, Any]) -> dict[str, Any]:
     """A contained ValueSet under the name that `#id` stands for: the plan's url, `#`, its id."""
-    name = f"{source.canonical}#{resource.get('id')}"
-    return {**resource, "url": name, "id": name}
+    url = f"{source.canonical}#{resource.get('id')}"
+    return {**{key: value for key, value in resource.items() if key != "id"}, "url": url}

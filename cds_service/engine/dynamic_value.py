@@ -6,7 +6,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from cds_service.errors import EvaluationError
-from cds_service.fhirpath import is_list_element, to_json
+from cds_service.fhirpath import Quantity, Temporal
+from cds_service.fhirpath.model import element_shape
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,13 +26,13 @@ def set_value(resource: dict[str, Any], path: str, values: Sequence[Any]) -> Non
         return
     steps = _steps(path, str(resource.get("resourceType")))
     target: dict[str, Any] = resource
-    type_path = str(resource.get("resourceType"))
+    kind = str(resource.get("resourceType"))
     for name, index in steps[:-1]:
-        target = _descend(target, name, index, is_list=is_list_element(type_path, name))
-        type_path = f"{type_path}.{name}"
+        kind, is_list = _shape(kind, name, path)
+        target = _descend(target, name, index, is_list=is_list)
     name, index = steps[-1]
     plain = [to_json(value) for value in values]
-    if is_list_element(type_path, name) and index is None:
+    if _shape(kind, name, path)[1] and index is None:
         target[name] = plain
         return
     if len(plain) > 1:
@@ -40,6 +41,20 @@ def set_value(resource: dict[str, Any], path: str, values: Sequence[Any]) -> Non
         target[name] = plain[0]
     else:
         target[name] = _replaced(target.get(name, []), index, plain[0], path)
+
+
+def _shape(kind: str, name: str, path: str) -> tuple[str, bool]:
+    shape = element_shape(kind, name)
+    if shape is None:
+        raise EvaluationError(f"'{path}' cannot be set: {kind} has no element '{name}'")
+    return shape
+
+
+def to_json(value: Any) -> Any:
+    """A value of FHIRPath as FHIR JSON: dates as text, quantities as objects, the rest as it is."""
+    if isinstance(value, Quantity):
+        return {"value": value.value, "unit": value.unit}
+    return str(value).removeprefix("T") if isinstance(value, Temporal) else value
 
 
 def _steps(path: str, resource_type: str) -> list[tuple[str, int | None]]:

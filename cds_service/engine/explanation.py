@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from cds_service.engine.dynamic_value import to_json
 from cds_service.engine.outcome import Verdict
-from cds_service.fhirpath import to_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,7 +16,7 @@ from cds_service.engine.canonicals import (
     VARIABLE,
 )
 from cds_service.engine.plan_definition import DataRequirement, Expression
-from cds_service.errors import ContentError, ExpressionError
+from cds_service.errors import ContentError, ContentErrors, ExpressionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -55,7 +55,7 @@ class Written:
 class Scope:
     """The names in force at one place, and the compiler that knows them."""
 
-    session: fhirpath.Session
+    library: fhirpath.Library
     written: tuple[Written, ...]
     traced: bool
 
@@ -63,10 +63,10 @@ class Scope:
         """This scope with more definitions and variables; itself when there are none."""
         if not written and not types:
             return self
-        session = self.session.extend(
+        library = self.library.extend(
             definitions={item.definition.name: item.definition for item in written}, types=types
         )
-        return Scope(session, (*self.written, *written), self.traced)
+        return Scope(library, (*self.written, *written), self.traced)
 
     def compile(self, element: Element, problems: Problems, *steps: str | int) -> Expression | None:
         """The expression in `element` (a FHIR Expression), compiled; None when it is a problem."""
@@ -83,11 +83,23 @@ class Scope:
     ) -> Expression | None:
         """`text`, compiled with the subject as focus; what is wrong with it goes to `problems`."""
         try:
-            program = self.session.compile(text, root_type="Patient", traced=self.traced)
+            program = self.library.compile(text, root_type="Patient", traced=self.traced)
         except ExpressionError as error:
             problems.add(self._placed(error, text, element, steps))
             return None
         return Expression(text, program)
+
+    def broken_definitions(self) -> list[ContentError]:
+        """What is wrong with the definitions themselves, used or not, each where it is written."""
+        try:
+            self.library.check()
+        except ContentErrors as errors:
+            owner = self.written[0].element
+            return [
+                self._placed(error, "", owner, ()) if isinstance(error, ExpressionError) else error
+                for error in errors.problems
+            ]
+        return []
 
     def _placed(
         self, error: ExpressionError, text: str, element: Element, steps: tuple[str | int, ...]

@@ -224,9 +224,9 @@ def _shift_calendar(moment: Temporal, unit: str, count: int) -> Temporal | None:
         days = count * (7 if unit == "week" else 1)
         if known >= 3:
             return temporal.add_days(moment, days)
-        return temporal.add_months(moment, _towards_zero(days, 30 if known == 2 else 365) * (
-            1 if known == 2 else 12
-        ))
+        return temporal.add_months(
+            moment, _towards_zero(days, 30 if known == 2 else 365) * (1 if known == 2 else 12)
+        )
     months = count * (12 if unit == "year" else 1)
     if known == 1:
         months = _towards_zero(months, 12) * 12

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from cds_service.errors import did_you_mean
-from cds_service.fhirpath.code import Code, Compiling, Names, Parameter, Run, Scope, Site
-from cds_service.fhirpath.expansion import Shared, expanded_text, naming
+from cds_service.fhirpath.code import Code, Compiling, Names, Parameter, Scope, Site
+from cds_service.fhirpath.expansion import expanded_text, naming, refuse_cycle, shared_code
 from cds_service.fhirpath.functions import FUNCTIONS, Function
 
 if TYPE_CHECKING:
@@ -15,29 +16,10 @@ if TYPE_CHECKING:
     from cds_service.fhirpath.syntax import Syntax
 
 
-class DefinitionCompiler(Compiling, Protocol):
-    """What calls and references need of the compiler beside what functions need."""
-
-    traced: bool
-
-    def identity(self) -> int:
-        """A number for a new scope."""
-
-    def watched(self, code: Code, text: str, scope: Scope) -> Code:
-        """The same code, observed where the scope is traced."""
-
-    def shared(self, definition: Definition, names: Names, node: Syntax, scope: Scope) -> Shared:
-        """The shared part of a definition that is a name."""
-
-    def body(self, definition: Definition, names: Names, node: Syntax, scope: Scope) -> Syntax:
-        """The syntax tree of a definition's expression, refused when it calls itself."""
-
-    def shared_call(self, key: str, names: Names, build: Any) -> Shared | None:
-        """The shared part of a closed call, made by `build` the first time."""
-
-
-def compile_call(compiler: DefinitionCompiler, site: Site, node: Syntax) -> Code:
+def compile_call(compiler: Compiling, site: Site, node: Syntax) -> Code:
     """The code of a call; `node` is the whole of it, receiver included, for traces."""
+    if site.call.name != "defineVariable":
+        site = replace(site, scope=site.scope.fork())
     function = FUNCTIONS.get(site.call.name)
     if function is not None:
         _check_arity(function, site)
@@ -84,41 +66,29 @@ def _wrong_arity(site: Site, least: int, most: int | None) -> Exception:
     )
 
 
-def _expanded(
-    compiler: DefinitionCompiler, site: Site, definition: Definition, names: Names
-) -> Code:
+def _expanded(compiler: Compiling, site: Site, definition: Definition, names: Names) -> Code:
     caller = site.scope
     arguments = [compiler.compile(node, caller.untraced()) for node in site.call.arguments]
     if all(argument.closed for argument in arguments):
         key = expanded_text(site.call, caller)
         constant = all(argument.constant is not None for argument in arguments)
 
-        def build(fresh: DefinitionCompiler) -> Code:
-            return _inlined(fresh, site, definition, names)[0]
+        def build(fresh: Compiling) -> Code:
+            code = _inlined(fresh, site, definition, names)[0]
+            return replace(code, run=naming(code.run, definition.name))
 
         owner = names if constant else caller.names
-        shared = compiler.shared_call(key, owner, build)
+        shared = owner.shared_call(key, build, traced=compiler.traced)
         if shared is not None:
-            return _shared_code(compiler, shared)
+            return shared_code(shared, observe=caller.traced)
     return _inline(compiler, site, definition, names)
 
 
-def _shared_code(compiler: DefinitionCompiler, shared: Shared) -> Code:
-    def run(frame: Frame, _this: list[Any]) -> list[Any]:
-        return shared.value(frame.evaluation)
-
-    def run_traced(frame: Frame, _this: list[Any]) -> list[Any]:
-        return shared.traced_value(frame)
-
-    chosen: Run = run_traced if compiler.traced else run
-    return Code(chosen, shared.types, reads=shared.reads)
-
-
 def _inlined(
-    compiler: DefinitionCompiler, site: Site, definition: Definition, names: Names
+    compiler: Compiling, site: Site, definition: Definition, names: Names
 ) -> tuple[Code, int, int]:
     """The code of the body in a scope of its own, that scope, and the slot of the caller's `$this`."""
-    syntax = compiler.body(definition, names, site.call, site.scope)
+    refuse_cycle(definition.name, site.call, site.scope)
     slot = compiler.slot()
     parameters = {
         name: Parameter(node, site.scope, slot)
@@ -130,15 +100,14 @@ def _inlined(
         names,
         site.receiver.types,
         definition=definition,
+        active=(*site.scope.active, definition.name),
         parameters=parameters,
         traced=site.scope.traced,
     )
-    return compiler.compile(syntax, scope), scope.identity, slot
+    return compiler.compile(names.tree(definition), scope), scope.identity, slot
 
 
-def _inline(
-    compiler: DefinitionCompiler, site: Site, definition: Definition, names: Names
-) -> Code:
+def _inline(compiler: Compiling, site: Site, definition: Definition, names: Names) -> Code:
     body, identity, slot = _inlined(compiler, site, definition, names)
     receiver = site.receiver
     inner, source = naming(body.run, definition.name), receiver.run

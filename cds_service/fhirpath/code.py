@@ -15,6 +15,7 @@ from cds_service.fhirpath.evaluation import Frame
 
 if TYPE_CHECKING:
     from cds_service.fhirpath.definition import Definition, Membership
+    from cds_service.fhirpath.expansion import Shared
     from cds_service.fhirpath.syntax import Call, Syntax
 
 Run = Callable[[Frame, list[Any]], list[Any]]
@@ -43,9 +44,19 @@ class Names(Protocol):
     def membership(self, reference: str) -> Membership | None:
         """The membership test of a value set."""
 
-    @property
     def has_value_sets(self) -> bool:
         """Whether value sets can be looked up at all."""
+
+    def tree(self, definition: Definition) -> Syntax:
+        """The syntax tree of a definition's expression."""
+
+    def shared(self, definition: Definition, active: tuple[str, ...], *, traced: bool) -> Shared:
+        """The shared part of a definition that is a name; `active` are those around it."""
+
+    def shared_call(
+        self, key: str, build: Callable[[Compiling], Code], *, traced: bool
+    ) -> Shared | None:
+        """The shared part of a closed call, made by `build` the first time; None if it is not closed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +99,7 @@ class Scope:
     types: Types = None
     outer: Scope | None = None
     definition: Definition | None = None
+    active: tuple[str, ...] = ()
     parameters: dict[str, Parameter] = field(default_factory=dict)
     defined: dict[str, tuple[int, Types]] = field(default_factory=dict)
     row_names: frozenset[str] = NOTHING
@@ -127,15 +139,21 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """One call of a function: the call, what it is called on, and the scope of its arguments."""
+    """One call of a function: the call, what it is called on, and the scope of its arguments.
+
+    `explicit` says that the receiver was written, and is not just the focus.
+    """
 
     call: Call
     receiver: Code
     scope: Scope
+    explicit: bool = True
 
 
 class Compiling(Protocol):
-    """What a function needs of the compiler to build its own code."""
+    """What functions, calls and references need of the compiler to build their code."""
+
+    traced: bool
 
     def compile(self, node: Syntax, scope: Scope) -> Code:
         """The code of a part, in a scope."""
@@ -148,6 +166,12 @@ class Compiling(Protocol):
 
     def slot(self) -> int:
         """A place for one value in the frame."""
+
+    def identity(self) -> int:
+        """A number for a new scope."""
+
+    def watched(self, code: Code, text: str, scope: Scope) -> Code:
+        """The same code, observed where the scope is traced."""
 
     def noting(self, run: Run, scope: Scope) -> Run:
         """The same closure; when traced it notes the resources that its result came from."""

@@ -17,11 +17,10 @@ from cds_service.fhirpath.evaluation import Frame, unknown
 from cds_service.fhirpath.functions.filtering import item_at, joint_types
 from cds_service.fhirpath.functions.registry import BOOLEAN, merged, run_over
 from cds_service.fhirpath.functions.types import specifier, type_test
-from cds_service.fhirpath.model import ABSTRACT, ancestors, elements_of, is_fhir_type
+from cds_service.fhirpath.model import ancestors, elements_of, is_fhir_type
 from cds_service.fhirpath.operators import (
     BINARY,
     BOOLEAN_RESULT,
-    LOGICAL,
     conjunction,
     disjunction,
     implication,
@@ -44,15 +43,13 @@ from cds_service.fhirpath.syntax import (
 from cds_service.fhirpath.trace import noting, observed
 
 _HOISTED = (Path, Call, Operation, TypeTest, Index)
-_NOT_SET = object()
 
 
 class Compiler:
-    """Compiles one program. `traced` weaves the observer in; `active` are definitions in progress."""
+    """Compiles one program; `traced` weaves the observer in."""
 
-    def __init__(self, *, traced: bool, active: tuple[str, ...] = ()) -> None:
+    def __init__(self, *, traced: bool) -> None:
         self.traced = traced
-        self.active = active
         self.size = 0
         self._scopes = 0
 
@@ -75,6 +72,7 @@ class Compiler:
             types,
             outer=scope,
             definition=scope.definition,
+            active=scope.active,
             row_names=names,
         )
 
@@ -158,9 +156,6 @@ def _member(_compiler: Compiler, node: Any, scope: Scope) -> Code:
     fits = _fits(scope.types, node.name)
     if fits is False and not _declared(scope.types, node.name):
         raise _unknown_element(scope.types, node, scope)
-    types = scope.types
-    if types is None and is_fhir_type(node.name) and node.name not in ABSTRACT:
-        types = None
 
     def run(_frame: Frame, this: list[Any]) -> list[Any]:
         out: list[Any] = []
@@ -172,7 +167,7 @@ def _member(_compiler: Compiler, node: Any, scope: Scope) -> Code:
                     item.add_children(node.name, out)
         return out if type(this) is list else Incomplete(out)
 
-    return Code(run, types, uses=receiver.uses)
+    return Code(run, scope.types, uses=receiver.uses)
 
 
 def _fits(types: Types, name: str) -> bool | None:
@@ -231,9 +226,7 @@ def _unknown_element(types: Types, node: Any, scope: Scope) -> ExpressionError:
     names = {name for kind in kinds for name, e in elements_of(kind).items() if not e.concrete_of}
     owner = " or ".join(kinds) if len(kinds) <= 3 else "any of the possible types"
     hint = did_you_mean(node.name, names)
-    return scope.error(
-        node, f"{owner} has no element '{node.name}'", hint, code="unknown-element"
-    )
+    return scope.error(node, f"{owner} has no element '{node.name}'", hint, code="unknown-element")
 
 
 def _path(compiler: Compiler, node: Any, scope: Scope) -> Code:
@@ -251,7 +244,7 @@ def _path(compiler: Compiler, node: Any, scope: Scope) -> Code:
 
 
 def _call(compiler: Compiler, node: Any, scope: Scope) -> Code:
-    return compile_call(compiler, Site(node, this_code(scope), scope), node)
+    return compile_call(compiler, Site(node, this_code(scope), scope, explicit=False), node)
 
 
 def _index(compiler: Compiler, node: Any, scope: Scope) -> Code:
@@ -320,5 +313,3 @@ _HANDLERS: dict[type[Syntax], Callable[[Compiler, Any, Scope], Code]] = {
     Operation: _operation,
     TypeTest: _type_test,
 }
-
-__all__ = ["LOGICAL", "Compiler"]

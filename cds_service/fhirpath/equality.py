@@ -17,7 +17,7 @@ from cds_service.fhirpath.quantity import equivalent as quantities_equivalent
 from cds_service.fhirpath.temporal import Date, DateTime, Temporal
 from cds_service.fhirpath.temporal import compare as compare_temporal
 
-_SPACE = re.compile(r"\s+")
+_SPACE = re.compile(r"\s")
 _NUMBERS = (int, Decimal)
 
 
@@ -125,7 +125,7 @@ def collections_equivalent(left: list[Any], right: list[Any]) -> bool:
 
 
 def items_equivalent(left: Any, right: Any) -> bool:
-    """Whether two items mean the same: case, white space and surplus precision aside."""
+    """Whether two items mean the same: case, kind of white space and surplus precision aside."""
     one, other = system_value(left), system_value(right)
     if isinstance(one, Node) and isinstance(other, Node):
         return _nodes_equivalent(one, other)

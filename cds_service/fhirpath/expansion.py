@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cds_service.errors import EvaluationError
-from cds_service.fhirpath.code import Run, Scope, Types
+from cds_service.fhirpath.code import Code, Run, Scope, Types
 from cds_service.fhirpath.evaluation import Evaluation, Frame
 from cds_service.fhirpath.syntax import (
     Call,
@@ -42,28 +42,48 @@ class Shared:
     size: int
     reads: frozenset[str]
     types: Types
+    traced: bool
 
     def value(self, evaluation: Evaluation) -> list[Any]:
         """Its value in this scope, evaluated at most once."""
-        return self._entry(evaluation, traced=False)[0]
+        return self._entry(evaluation)[0]
 
     def traced_value(self, frame: Frame) -> list[Any]:
         """Its value; what was traced when it was evaluated goes under the current part."""
-        value, trace = self._entry(frame.evaluation, traced=True)
+        value, trace = self._entry(frame.evaluation)
         if frame.trace is not None and trace is not None:
             frame.trace.children.extend(trace.children)
             frame.trace.resources = trace.resources
         return value
 
-    def _entry(self, evaluation: Evaluation, *, traced: bool) -> tuple[list[Any], Trace | None]:
+    def _entry(self, evaluation: Evaluation) -> tuple[list[Any], Trace | None]:
         home = evaluation.home(self.reads)
         entry: tuple[list[Any], Trace | None] | None = home.memo.get(self)
         if entry is None:
-            recorder = Recorder(self.text) if traced else None
+            recorder = Recorder(self.text) if self.traced else None
             value = self.run(Frame(home, self.size, recorder), home.focus)
             entry = (value, None if recorder is None else recorder.finish(value))
             home.memo[self] = entry
         return entry
+
+
+def shared_code(shared: Shared, *, observe: bool) -> Code:
+    """The code that stands where a shared part is used; `observe` puts its trace there as well."""
+
+    def run(frame: Frame, _this: list[Any]) -> list[Any]:
+        return shared.value(frame.evaluation)
+
+    def run_traced(frame: Frame, _this: list[Any]) -> list[Any]:
+        return shared.traced_value(frame)
+
+    return Code(run_traced if observe else run, shared.types, reads=shared.reads)
+
+
+def refuse_cycle(name: str, node: Syntax, scope: Scope) -> None:
+    """ExpressionError when a definition is used, directly or not, in its own expression."""
+    if name in scope.active:
+        chain = " → ".join([*scope.active[scope.active.index(name) :], name])
+        raise scope.error(node, f"a definition cannot use itself: {chain}", code="recursion")
 
 
 def naming(run: Run, name: str) -> Run:

@@ -75,12 +75,13 @@ def elements_of(type_name: str | None) -> dict[str, Element]:
 
 def is_fhir_type(name: str) -> bool:
     """Whether FHIR R4 has a type of this name."""
-    return name in _table()[0]
+    parents, elements = _table()
+    return name in parents or name in elements
 
 
 def fhir_types() -> list[str]:
     """The names of all FHIR R4 types and resources."""
-    return [name for name in _table()[0] if "." not in name]
+    return [name for name in _table()[1] if "." not in name]
 
 
 @cache
@@ -120,3 +121,13 @@ def static_types(specifier: TypeSpecifier) -> frozenset[str] | None:
     if specifier.name in ABSTRACT:
         return None
     return frozenset({specifier.name})
+
+
+def element_shape(type_name: str, name: str) -> tuple[str, bool] | None:
+    """The type of an element and whether it is a list; None for what the type does not have."""
+    _, table = _table()
+    entry = table.get(type_name, {}).get(name)
+    if entry is not None:
+        return entry[0][0], bool(entry[1])
+    element = elements_of(type_name).get(name)
+    return None if element is None else (element.types[0], False)

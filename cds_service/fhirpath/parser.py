@@ -220,13 +220,23 @@ class _Parser:
         opened = self.take()
         arguments: list[Syntax] = []
         if not self.at(")"):
-            arguments.append(self.expression(0))
+            arguments.append(self.argument(name))
             while self.at(","):
                 self.take()
-                arguments.append(self.expression(0))
+                arguments.append(self.argument(name))
         end = self.expect(")", opened).end
         depth = self.height(name.offset, *arguments)
         return Call(name.offset, end, depth, str(name.value), tuple(arguments))
+
+    def argument(self, function: Token) -> Syntax:
+        """One argument; `desc` after a key of sort() is read as a minus sign before it."""
+        node = self.expression(0)
+        token = self.peek()
+        if function.value != "sort" or token.kind != "name" or token.value not in {"asc", "desc"}:
+            return node
+        self.take()
+        sign = "-" if token.value == "desc" else "+"
+        return Polarity(node.offset, token.end, self.height(node.offset, node), sign, node)
 
     def term(self) -> Syntax:
         token = self.peek()

@@ -35,6 +35,7 @@ _SECONDS = {
 _MONTHS = {"year": Fraction(12), "month": Fraction(1)}
 _INDEFINITE = frozenset({"year", "month", "a", "mo"})
 _SPELLED = re.compile(r"([+-]?\d+(?:\.\d+)?)\s*(?:'([^']+)'|([a-z]+))?")
+_LOGARITHMIC = frozenset({"B", "dB", "Np", "[pH]"})
 _EXACT = Context(prec=60)
 _LARGEST_EXPONENT = 60
 
@@ -178,6 +179,8 @@ def convert(quantity: Quantity, unit: str) -> Quantity | None:
 
 def add(left: Quantity, right: Quantity, sign: int) -> Quantity | None:
     """Sum (sign 1) or difference (-1) in the finer of the two units, or None."""
+    if _LOGARITHMIC & {left.unit, right.unit}:
+        return None
     if same_unit(left, right):
         return Quantity(left.value + sign * right.value, left.unit, left.kind)
     units = _measures(left, right)
@@ -188,7 +191,9 @@ def add(left: Quantity, right: Quantity, sign: int) -> Quantity | None:
     shape = (left, right)[finer]
     kind = shape.kind
     if kind is Kind.EITHER and Kind.CALENDAR in {left.kind, right.kind}:
-        return Quantity(_decimal(total / units[finer].factor), str(shape.calendar_unit), Kind.CALENDAR)
+        return Quantity(
+            _decimal(total / units[finer].factor), str(shape.calendar_unit), Kind.CALENDAR
+        )
     if kind is Kind.EITHER and Kind.UCUM in {left.kind, right.kind}:
         kind = Kind.UCUM
     return Quantity(_decimal(total / units[finer].factor), shape.unit, kind)
@@ -271,6 +276,8 @@ def decimals_equivalent(left: Decimal, right: Decimal) -> bool:
         return True
     places = min(_decimals(left), _decimals(right))
     step = Decimal(1).scaleb(-places)
+    if max(left.adjusted(), right.adjusted()) > _LARGEST_EXPONENT - 30:
+        return False
     with localcontext(_EXACT):
         return left.quantize(step) == right.quantize(step)
 

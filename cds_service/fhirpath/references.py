@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cds_service.errors import did_you_mean
-from cds_service.fhirpath.code import Code, Parameter, Run, Scope, Types
+from cds_service.fhirpath.code import Code, Compiling, Parameter, Scope, Types
 from cds_service.fhirpath.evaluation import Frame
-from cds_service.fhirpath.expansion import parameter_of
+from cds_service.fhirpath.expansion import parameter_of, refuse_cycle, shared_code
 from cds_service.fhirpath.model import ABSTRACT, is_fhir_type
 from cds_service.fhirpath.syntax import Variable
-
-if TYPE_CHECKING:
-    from cds_service.fhirpath.calls import DefinitionCompiler
 
 STANDARD = {
     "ucum": "http://unitsofmeasure.org",
@@ -26,7 +23,7 @@ _FAMILIES = {
 _FOCUS = ("context", "resource", "rootResource")
 
 
-def compile_variable(compiler: DefinitionCompiler, node: Variable, scope: Scope) -> Code:
+def compile_variable(compiler: Compiling, node: Variable, scope: Scope) -> Code:
     """The code of `%name`, watched when traced."""
     code = _lexical(compiler, node, scope) or _definition(compiler, node, scope)
     if code is None:
@@ -34,7 +31,7 @@ def compile_variable(compiler: DefinitionCompiler, node: Variable, scope: Scope)
     return compiler.watched(code, f"%{node.name}", scope)
 
 
-def _lexical(compiler: DefinitionCompiler, node: Variable, scope: Scope) -> Code | None:
+def _lexical(compiler: Compiling, node: Variable, scope: Scope) -> Code | None:
     parameter = parameter_of(node.name, scope)
     if parameter is not None:
         return _parameter(compiler, parameter)
@@ -48,7 +45,7 @@ def _lexical(compiler: DefinitionCompiler, node: Variable, scope: Scope) -> Code
     return None
 
 
-def _parameter(compiler: DefinitionCompiler, parameter: Parameter) -> Code:
+def _parameter(compiler: Compiling, parameter: Parameter) -> Code:
     """The argument, evaluated with the `$this` of the place where the call stands."""
     argument = compiler.compile(parameter.syntax, parameter.scope.untraced())
     if argument.closed:
@@ -61,7 +58,7 @@ def _parameter(compiler: DefinitionCompiler, parameter: Parameter) -> Code:
     return Code(run, argument.types, None, argument.uses, argument.reads)
 
 
-def _definition(compiler: DefinitionCompiler, node: Variable, scope: Scope) -> Code | None:
+def _definition(compiler: Compiling, node: Variable, scope: Scope) -> Code | None:
     found = scope.names.definition(node.name)
     if found is None:
         return None
@@ -69,16 +66,9 @@ def _definition(compiler: DefinitionCompiler, node: Variable, scope: Scope) -> C
     if definition.parameters is not None:
         call = f"{node.name}({', '.join(definition.parameters)})"
         raise scope.error(node, f"'{node.name}' is called like a function", f"write {call}")
-    shared = compiler.shared(definition, names, node, scope)
-
-    def run(frame: Frame, _this: list[Any]) -> list[Any]:
-        return shared.value(frame.evaluation)
-
-    def run_traced(frame: Frame, _this: list[Any]) -> list[Any]:
-        return shared.traced_value(frame)
-
-    chosen: Run = run_traced if compiler.traced else run
-    return Code(chosen, shared.types, reads=shared.reads)
+    refuse_cycle(node.name, node, scope)
+    shared = names.shared(definition, scope.active, traced=compiler.traced)
+    return shared_code(shared, observe=scope.traced)
 
 
 def _constant(name: str) -> Code | None:
@@ -111,5 +101,3 @@ def _static(kind: str | None) -> Types:
     if kind is None or not is_fhir_type(kind) or kind in ABSTRACT:
         return None
     return frozenset({kind})
-
-

@@ -109,10 +109,6 @@ def type_name_of(node: Syntax) -> str | None:
     """The type specifier that a parsed argument spells (`Quantity`, `FHIR.Patient`), else None."""
     if isinstance(node, Member):
         return node.name
-    if (
-        isinstance(node, Path)
-        and isinstance(node.left, Member)
-        and isinstance(node.right, Member)
-    ):
+    if isinstance(node, Path) and isinstance(node.left, Member) and isinstance(node.right, Member):
         return f"{node.left.name}.{node.right.name}"
     return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import HOOKS
+from contract.clients import HOOKS, client_with
 
 DISCOVERIES = ["/cds-services", "/cds-services/", "/core/cds-services", "/nl/cds-services/"]
 
@@ -71,8 +71,6 @@ def test_an_unknown_profile_that_is_like_none_lists_them(client):
 
 @pytest.mark.requirement("DISC-3")
 def test_without_guidelines_there_are_no_services(tmp_path):
-    from conftest import client_with  # noqa: PLC0415
-
     (tmp_path / "plans").mkdir()
     client = client_with(
         PLANS=str(tmp_path / "plans"), DATABASE_URL=f"sqlite:///{tmp_path}/cds.sqlite3"

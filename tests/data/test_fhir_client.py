@@ -110,7 +110,7 @@ def test_one_connection_serves_one_read_after_the_other(reader: FhirReader, stub
     assert len(stub.connections) == 1
 
 
-def test_a_kept_connection_that_the_server_closed_is_replaced(reader: FhirReader) -> None:
+def test_a_kept_connection_that_ends_under_a_request_is_replaced(reader: FhirReader) -> None:
     with one_answer_per_connection() as base:
         answers = [
             reader.fetch(FhirServer(base, "t"), "Patient/p1", Deadline(30)) for _ in range(3)
@@ -444,7 +444,7 @@ def test_the_token_does_not_show_when_a_server_is_printed() -> None:
 
 
 class one_answer_per_connection:  # noqa: N801 - reads as a function
-    """A server that promises to keep connections and closes each after one answer."""
+    """A server that promises to keep connections, and hangs up on the second request of each."""
 
     def __enter__(self) -> str:
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -453,13 +453,15 @@ class one_answer_per_connection:  # noqa: N801 - reads as a function
         return f"http://127.0.0.1:{self.listener.getsockname()[1]}"
 
     def serve(self) -> None:
-        for _ in range(3):
+        for answers_left in (2, 1, 0):
             connection, _ = self.listener.accept()
             with connection:
                 connection.recv(65_536)
                 body = b'{"resourceType": "Patient", "id": "p1"}'
                 head = b"HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nContent-Length: %d\r\n\r\n"
                 connection.sendall(head % len(body) + body)
+                if answers_left:
+                    connection.recv(65_536)
 
     def __exit__(self, *_: object) -> None:
         self.thread.join(10)

@@ -637,6 +637,16 @@ def test_every_way_to_name_the_patient_is_accepted(subject: str) -> None:
     assert found.unavailable == ()
 
 
+def test_a_patient_without_id_is_known_by_its_full_url() -> None:
+    url = "urn:uuid:fb7c882a-0000-4000-8000-000000000000"
+    nameless = {"fullUrl": url, "resource": {"resourceType": "Patient"}}
+    sent = message({"patient": bundle(nameless), "conditions": condition(1, url)})
+
+    found = resolve([patient_template(), template()], sent, reader=None, deadline=Deadline(30))
+
+    assert found.unavailable == ()
+
+
 @pytest.mark.requirement("REQ-21", "REQ-22")
 @pytest.mark.parametrize("subject", OTHER)
 def test_prefetch_about_another_patient_is_refused(subject: str) -> None:

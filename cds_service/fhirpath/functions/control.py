@@ -29,9 +29,8 @@ def _build_iif(compiler: Compiling, site: Site) -> Code:
 
     Called on a collection, that must be a single item, which then is `$this`.
     """
-    scope = site.scope
-    on_item = site.receiver.uses != {scope.identity} or site.receiver.constant is not None
-    row = compiler.row(scope, site.receiver.types)
+    on_item = site.explicit
+    row = compiler.row(site.scope, site.receiver.types) if on_item else site.scope
     arguments = [compiler.compile(node, row) for node in site.call.arguments]
     criterion, then = arguments[0].run, arguments[1].run
     otherwise: Run = arguments[2].run if len(arguments) > 2 else lambda _frame, _this: []
@@ -47,7 +46,8 @@ def _build_iif(compiler: Compiling, site: Site) -> Code:
         return (then if verdict is True else otherwise)(frame, focus)
 
     found = merged(site.receiver, *arguments)
-    found["uses"] = site.receiver.uses | without(found["uses"], row)
+    if on_item:
+        found["uses"] = site.receiver.uses | without(found["uses"], row)
     return Code(run, joint_types(*arguments[1:]), **found)
 
 
@@ -133,7 +133,10 @@ def _build_trace(compiler: Compiling, site: Site) -> Code:
 
 
 def _build_sort(compiler: Compiling, site: Site) -> Code:
-    """`sort(keys...)` (3.0): by the items, or by each key; a minus sign means descending."""
+    """`sort(keys...)` (3.0): by the items, or by each key; `desc` or a minus sign turns the order.
+
+    An item without a key comes before those with one, in either direction.
+    """
     keys: list[tuple[Run, int]] = []
     uses, reads = site.receiver.uses, site.receiver.reads
     for node in site.call.arguments:
@@ -173,9 +176,9 @@ def _row_order(one: list[Any], other: list[Any], signs: list[int]) -> int:
         if first is None or second is None:
             result = (first is not None) - (second is not None)
         else:
-            result = order(first, second) or 0
+            result = (order(first, second) or 0) * sign
         if result:
-            return result * sign
+            return result
     return 0
 
 
@@ -206,7 +209,8 @@ def _extreme(sign: int) -> Any:
             return unknown()
         best = items[:1]
         for item in items[1:]:
-            result = order(system_value(item), system_value(best[0]))
+            values = system_value(item), system_value(best[0])
+            result = None if None in values else order(*values)
             if result is None:
                 return []
             if result == sign:

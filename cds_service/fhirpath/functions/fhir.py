@@ -69,7 +69,12 @@ def has_value(items: list[Any]) -> list[Any]:
 def _has_value(item: Any) -> bool:
     if type(item) is Node:
         return item.value is not None and not isinstance(item.value, dict)
-    return isinstance(item, str | int) or type(item).__name__ in {"Decimal", "Date", "DateTime", "Time"}
+    return isinstance(item, str | int) or type(item).__name__ in {
+        "Decimal",
+        "Date",
+        "DateTime",
+        "Time",
+    }
 
 
 def get_value(items: list[Any]) -> list[Any]:
@@ -108,7 +113,8 @@ def conforms_to(value: Any, url: Any) -> bool:
     name = str(url).removeprefix(_BASE)
     if not isinstance(url, str) or not url.startswith(_BASE) or not is_fhir_type(name):
         raise EvaluationError(
-            f"conformsTo() knows the base types of FHIR R4 only, not '{url}'", code="unknown-profile"
+            f"conformsTo() knows the base types of FHIR R4 only, not '{url}'",
+            code="unknown-profile",
         )
     return isinstance(value, Node) and value.type is not None and name in ancestors(value.type)
 
@@ -130,9 +136,11 @@ def _build_member_of(compiler: Compiling, site: Site) -> Code:
         known = names.membership(reference) if isinstance(reference, str) else None
         if known is None:
             hint = "load it, or correct its canonical URL or id"
-            if not names.has_value_sets:
+            if not names.has_value_sets():
                 hint = "no value sets were given to the compiler"
-            raise site.scope.error(node, f"unknown value set '{reference}'", hint, "unknown-value-set")
+            raise site.scope.error(
+                node, f"unknown value set '{reference}'", hint, "unknown-value-set"
+            )
         test = known
 
         def run_constant(frame: Frame, this: list[Any]) -> list[Any]:

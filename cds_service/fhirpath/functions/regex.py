@@ -134,8 +134,10 @@ def _branch_effort(branches: list[Any], *, repeated: bool) -> Effort:
     if repeated and not apart:
         raise _Refused("repeats alternatives that can start alike, which can take exponential time")
     efforts = [_effort(branch, repeated=repeated) for branch in branches]
-    return Effort(sum(e.ways for e in efforts) if not apart else max(e.ways for e in efforts),
-                  max(e.degree for e in efforts))
+    return Effort(
+        sum(e.ways for e in efforts) if not apart else max(e.ways for e in efforts),
+        max(e.degree for e in efforts),
+    )
 
 
 _SAMPLE = [*(chr(code) for code in range(128)), "é", "É", "Ω", "ω", "中", "\u2028", "\xa0"]

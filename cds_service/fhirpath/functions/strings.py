@@ -125,7 +125,9 @@ def join(items: list[Any], *arguments: list[Any]) -> list[Any]:
     if not items or separator is None:
         return []
     values = [system_value(item) for item in items]
-    return [_text("join", separator).join(_text("join", value) for value in values if value is not None)]
+    return [
+        _text("join", separator).join(_text("join", value) for value in values if value is not None)
+    ]
 
 
 _ENCODERS: dict[str, Callable[[bytes], bytes]] = {

@@ -1,4 +1,4 @@
-"""The real application, in process and under its real server; every answer is checked on the way."""
+"""Clients of the real application, in process and over HTTP, that check every answer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import pytest
 import requests
 from schemas import checker
 
@@ -90,61 +89,6 @@ def client_with(**environ: str) -> Client:
     return Client(create_app(settings, log=log), log)
 
 
-@pytest.fixture(scope="session")
-def shared_client(tmp_path_factory) -> Client:
-    path = tmp_path_factory.mktemp("app") / "cds.sqlite3"
-    return client_with(DATABASE_URL=f"sqlite:///{path}")
-
-
-@pytest.fixture
-def client(shared_client) -> Client:
-    """The application with its defaults; its log starts empty."""
-    shared_client.log.seek(0)
-    shared_client.log.truncate()
-    return shared_client
-
-
-@pytest.fixture(scope="session")
-def services(shared_client) -> dict[str, dict[str, Any]]:
-    """What discovery lists, by hook."""
-    listed = shared_client.get("/cds-services").json["services"]
-    return {service["hook"]: service for service in listed}
-
-
-@pytest.fixture
-def message(services):
-    """Makes a request of a hook that works as it stands: an adult about whom nothing is recorded."""
-
-    def make(hook: str = "patient-view", **members: Any) -> dict[str, Any]:
-        context: dict[str, Any] = {"userId": "Practitioner/1", "patientId": "p"}
-        if hook == "encounter-start":
-            context["encounterId"] = "e"
-        if hook.startswith("order-"):
-            context["draftOrders"] = {"resourceType": "Bundle", "type": "collection", "entry": []}
-        if hook == "order-select":
-            context["selections"] = []
-        patient = {"resourceType": "Patient", "id": "p", "birthDate": "1980-01-01"}
-        prefetch = {
-            key: patient if template.startswith("Patient/") else None
-            for key, template in services[hook]["prefetch"].items()
-        }
-        return {
-            "hook": hook,
-            "hookInstance": "23f1a303-991f-4118-86c5-11d99a39222e",
-            "context": context,
-            "prefetch": prefetch,
-            **members,
-        }
-
-    return make
-
-
-@pytest.fixture
-def address(services):
-    """The path of the service that answers a hook."""
-    return lambda hook="patient-view": f"/cds-services/{services[hook]['id']}"
-
-
 @dataclass
 class Server:
     """The service as `cds-service serve` starts it."""
@@ -158,7 +102,9 @@ class Server:
         return urlsplit(self.url).netloc
 
     def open(self, method: str, path: str, **options: Any) -> Answer:
-        got = requests.request(method, self.url + path, timeout=10, allow_redirects=False, **options)
+        got = requests.request(
+            method, self.url + path, timeout=10, allow_redirects=False, **options
+        )
         answer = Answer(got.status_code, dict(got.headers), got.content)
         checker.exchange(method, path, answer.status, answer.headers, answer.body)
         return answer
@@ -188,9 +134,3 @@ def serving(folder: Path, **environ: str) -> Iterator[Server]:
     server.said += [line.rstrip() for line in process.stdout]
     process.stdout.close()
     assert process.wait(timeout=15) == 0, (folder / "stderr").read_text()
-
-
-@pytest.fixture(scope="session")
-def server(tmp_path_factory) -> Iterator[Server]:
-    """One running server for all tests, with a small limit for bodies."""
-    yield from serving(tmp_path_factory.mktemp("server"), MAX_BODY_BYTES="100000")

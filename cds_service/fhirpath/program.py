@@ -1,0 +1,71 @@
+"""A compiled expression: evaluate it in a shared environment, call it on a resource, explain it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from cds_service.errors import EvaluationError
+from cds_service.fhirpath.collection import Node, plain, wrap
+from cds_service.fhirpath.evaluation import Evaluation, Frame
+from cds_service.fhirpath.trace import Recorder, Trace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+    from cds_service.fhirpath.code import Code
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Program:
+    """A compiled expression. It holds no state of an evaluation and can be shared.
+
+    `reads` are the environment variables that it reads, through definitions as well.
+    """
+
+    expression: str
+    reads: frozenset[str]
+    traced: bool
+    _root_type: str | None = field(repr=False)
+    _code: Code = field(repr=False)
+    _size: int = field(repr=False)
+
+    def evaluate(self, evaluation: Evaluation, focus: list[Any]) -> list[Any]:
+        """The items that the expression answers for a focus (items, or JSON of the root type).
+
+        An `Incomplete` list when not everything about the answer is known. EvaluationError when
+        the data does not fit the expression or the budget is used up.
+        """
+        return self._run(Frame(evaluation, self._size), focus)
+
+    def __call__(
+        self,
+        resource: Any,
+        *,
+        variables: Mapping[str, Any] | None = None,
+        now: datetime | None = None,
+        resolve: Callable[[str], Any | None] | None = None,
+    ) -> list[Any]:
+        """The plain values that the expression answers for one resource."""
+        evaluation = Evaluation(
+            variables=variables or {}, now=now, resolve=resolve, resource=resource
+        )
+        return plain(self.evaluate(evaluation, evaluation.focus))
+
+    def explain(self, evaluation: Evaluation, focus: list[Any]) -> Trace:
+        """What the expression and its parts answer; it must have been compiled with `traced`."""
+        recorder = Recorder(self.expression)
+        frame = Frame(evaluation, self._size, recorder)
+        return recorder.finish(self._run(frame, focus))
+
+    def _run(self, frame: Frame, focus: list[Any]) -> list[Any]:
+        items = focus
+        if any(type(item) is not Node for item in focus):
+            items = wrap(focus, self._root_type)
+        try:
+            return self._code.run(frame, items)
+        except RecursionError:
+            raise EvaluationError(
+                "the expression nests too deeply to be evaluated", code="budget-exceeded"
+            ) from None

@@ -1,0 +1,32 @@
+"""Every case of the guidelines, over HTTP: what real content makes holds the contract as well."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cds_service import fhir_json
+from cds_service.authoring import cases
+from cds_service.data import plan_library
+
+PLANS = Path(__file__).parents[2] / "plan_definitions"
+FILES = list(cases.case_files(PLANS))
+
+
+@pytest.fixture(scope="module")
+def library():
+    return plan_library.load(PLANS)
+
+
+@pytest.mark.requirement("CARD-3", "CARD-8", "CARD-11", "CARD-19", "CARD-22", "SUG-5", "ACT-8")
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(PLANS)))
+def test_an_answer_to_a_case_holds_the_contract(client, library, services, address, file):
+    case = cases.read(file)
+    hook = case.json.get("hook") or case.json["request"]["hook"]
+    service = library.service(services[hook]["id"])
+    profile = f"/{case.json['profile']}" if "profile" in case.json else ""
+    body = fhir_json.encode(cases.request_of(case.json, service))
+    headers = {"Accept-Language": case.json.get("language", "en")}
+    answer = client.post(profile + address(hook), body, headers=headers)
+    assert answer.status == case.json["expect"].get("status", 200)

@@ -1,0 +1,140 @@
+"""The service as it is started: what it says, its limits on the wire, how it stops."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from contract.clients import serving
+
+JSON = {"Content-Type": "application/json"}
+
+
+def connect(server):
+    return http.client.HTTPConnection(server.place, timeout=10)
+
+
+def test_it_says_where_to_look_and_what_is_in_force(server):
+    said = "\n".join(server.said)
+    assert f"cds_service answers at {server.url}" in said
+    assert f"{server.url}/cds-services" in said
+    assert "CDS_MAX_BODY_BYTES=100000" in said
+
+
+@pytest.mark.requirement("DISC-1", "REQ-1")
+@pytest.mark.parametrize("path", ["/", "/health", "/ready", "/cds-services"])
+def test_it_answers(server, path):
+    assert server.open("GET", path).status == 200
+
+
+def test_it_names_no_version(server):
+    headers = server.open("GET", "/health").headers
+    assert not any(character.isdigit() for character in headers.get("Server", ""))
+
+
+def test_a_call_is_answered(server, address, message):
+    answer = server.open("POST", address(), json=message())
+    assert (answer.status, answer.json) == (200, {"cards": []})
+
+
+def test_a_call_in_chunks_is_answered(server, address, message):
+    body = json.dumps(message()).encode()
+    chunks = iter([body[:100], body[100:]])
+    answer = server.open("POST", address(), data=chunks, headers=JSON)
+    assert answer.status == 200
+
+
+@pytest.mark.requirement("REQ-14", "GEN-12")
+@pytest.mark.parametrize("tail", ["", "/feedback"])
+def test_a_body_over_the_limit_is_refused(server, address, tail):
+    answer = server.open("POST", address() + tail, data=b" " * 100_001, headers=JSON)
+    assert (answer.status, answer.issue["code"]) == (413, "too-long")
+
+
+@pytest.mark.requirement("REQ-14", "GEN-12")
+def test_a_body_over_the_limit_in_chunks_is_refused(server, address):
+    chunks = (b" " * 10_000 for _ in range(12))
+    answer = server.open("POST", address(), data=chunks, headers=JSON)
+    assert answer.status == 413
+
+
+def test_a_body_far_over_the_limit_is_refused_without_being_read(server, address):
+    connection = connect(server)
+    connection.putrequest("POST", address())
+    for name, value in {**JSON, "Content-Length": str(10**12)}.items():
+        connection.putheader(name, value)
+    connection.endheaders(b"{")
+    answer = connection.getresponse()
+    assert answer.status == 413
+    assert json.loads(answer.read())["resourceType"] == "OperationOutcome"
+    connection.close()
+
+
+def test_broken_chunks_are_the_clients_fault(server, address):
+    host, port = server.place.split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as wire:
+        head = f"POST {address()} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        wire.sendall(f"{head}Transfer-Encoding: chunked\r\n\r\nzz\r\n".encode())
+        assert b" 400 " in wire.recv(4096).split(b"\r\n")[0]
+
+
+@pytest.mark.requirement("CORS-2", "CORS-5")
+def test_preflight_and_errors_carry_cors_on_the_wire(server, address):
+    asked = {
+        "Origin": "http://localhost:3000",
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "authorization,content-type",
+    }
+    for answer in (
+        server.open("OPTIONS", address(), headers=asked),
+        server.open("POST", address(), data=b" " * 100_001, headers={**asked, **JSON}),
+        server.open("GET", "/nothing", headers=asked),
+    ):
+        assert answer.headers["Access-Control-Allow-Origin"] == "http://localhost:3000"
+
+
+@pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"])
+def test_other_methods_are_answered_by_the_book(server, method):
+    answer = server.open(method, "/cds-services")
+    assert answer.status == (200 if method in {"HEAD", "OPTIONS"} else 405)
+
+
+def test_a_connection_is_kept_for_the_next_call(server, address, message):
+    connection = connect(server)
+    statuses = []
+    for body in (json.dumps(message()), "{", json.dumps(message())):
+        connection.request("POST", address(), body=body, headers=JSON)
+        answer = connection.getresponse()
+        answer.read()
+        statuses.append(answer.status)
+    connection.close()
+    assert statuses == [200, 400, 200]
+
+
+@pytest.mark.slow
+def test_calls_at_once_are_answered_alike(server, address, message):
+    body = message()
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(lambda _: server.open("POST", address(), json=body), range(200)))
+    assert {(answer.status, answer.body) for answer in answers} == {(200, b'{"cards":[]}')}
+
+
+@pytest.mark.slow
+def test_feedback_at_once_is_stored_once(server, address):
+    entry = {"card": "c", "outcome": "overridden", "outcomeTimestamp": "2024-06-01T00:00:00Z"}
+    with ThreadPoolExecutor(16) as pool:
+        answers = pool.map(
+            lambda _: server.open("POST", f"{address()}/feedback", json={"feedback": [entry]}),
+            range(50),
+        )
+        assert {answer.status for answer in answers} == {200}
+
+
+@pytest.mark.slow
+def test_it_stops_when_told_to(tmp_path):
+    running = serving(tmp_path, WORKERS="1")
+    assert next(running).open("GET", "/health").status == 200
+    assert list(running) == []
