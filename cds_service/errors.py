@@ -34,14 +34,9 @@ class Where:
     column: int | None = None
 
     def __str__(self) -> str:
-        place = self.file or ""
-        if self.line is not None:
-            place += f":{self.line}"
-            if self.column is not None:
-                place += f":{self.column}"
-        if self.path:
-            place = f"{place} {self.path}" if place else self.path
-        return place
+        numbers = [str(number) for number in (self.line, self.column) if number is not None]
+        place = ":".join([self.file, *numbers]) if self.file else ""
+        return " ".join(part for part in (place, self.path) if part)
 
 
 class CdsError(Exception):

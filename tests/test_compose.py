@@ -95,13 +95,13 @@ def test_the_gateway_hands_on_to_the_port_that_the_service_listens_on():
     )
 
 
-def test_the_gateway_lets_through_every_body_that_the_service_accepts():
-    megabytes = re.search(
-        r"client_max_body_size (\d+)m;", (REPOSITORY / "docker" / "gateway.conf").read_text()
+def test_the_gateway_lets_through_what_the_service_accepts_and_no_larger_body():
+    largest = re.search(
+        r"client_max_body_size (\d+);", (REPOSITORY / "docker" / "gateway.conf").read_text()
     )
 
-    assert megabytes is not None
-    assert int(megabytes[1]) * 2**20 > config.load({}).max_body_bytes
+    assert largest is not None
+    assert int(largest[1]) == config.load(services()["cds"]["environment"]).max_body_bytes
 
 
 def test_everything_is_published_on_the_hosts_loopback_only():

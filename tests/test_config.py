@@ -60,7 +60,9 @@ def test_settings_are_frozen():
 
 
 def test_an_unknown_name_is_an_error_with_a_suggestion():
-    assert problem(PROT="8080") == "there is no setting CDS_PROT: did you mean 'CDS_PORT'?"
+    text = problem(PROT="8080")
+    assert text.startswith("there is no setting CDS_PROT: did you mean ")
+    assert "'CDS_PORT'" in text
 
 
 def test_an_unknown_name_that_is_like_nothing_lists_the_settings():
@@ -104,15 +106,15 @@ def test_everything_wrong_is_told_at_once():
 def test_a_value_that_is_not_allowed_names_its_variable(name, value):
     text = problem(**{name: value})
     assert text.startswith(f"CDS_{name} must be ")
-    assert value not in text or name == "CORS_ORIGINS"
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.5", "::", "cds.example.org", ""])
+def test_a_wrong_database_address_is_not_repeated_with_its_password():
+    assert "s3cret" not in problem(DATABASE_URL="mysql://cds:s3cret@db/cds")
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.5", "::", "cds.example.org"])
 def test_only_loopback_is_served_because_callers_are_not_verified(host):
-    if host:
-        assert "reverse proxy" in problem(HOST=host)
-    else:
-        assert load({"CDS_HOST": host}).host == "127.0.0.1"
+    assert "reverse proxy" in problem(HOST=host)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.9", "::1", "localhost"])

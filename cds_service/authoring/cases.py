@@ -30,7 +30,7 @@ MEMBERS = frozenset(
     }
 )  # fmt: skip
 EXPECTATIONS = frozenset({"status", "cards", "absent", "only"})
-CARD_EXPECTATIONS = frozenset({"rule", "indicator", "summary", "detail", "suggestions"})
+CARD_EXPECTATIONS = frozenset({"rule", "indicator", "summary", "detail", "suggestions", "count"})
 
 GENERAL_PRACTITIONER: Mapping[str, Any] = {
     "resourceType": "PractitionerRole",
@@ -240,21 +240,31 @@ def _belongs(item: Mapping[str, Any], requirement: DataRequirement, user: str) -
 
 
 def _compare(expect: Mapping[str, Any], cards: list[dict[str, Any]]) -> Iterator[str]:
-    by_rule = {rule: card for card in cards for rule in card["extension"][EXTENSION]["rules"]}
-    wanted = [card["rule"] for card in expect.get("cards", ())]
+    wanted = {card["rule"] for card in expect.get("cards", ())}
     for expected in expect.get("cards", ()):
-        card = by_rule.get(expected["rule"])
-        if card is None:
-            yield f"{expected['rule']} did not appear; shown: {', '.join(by_rule) or 'no card'}"
-        else:
-            yield from _differences(expected, card)
-    for rule in expect.get("absent", ()):
-        if rule in by_rule:
-            yield f"{rule} must not appear, but says: {by_rule[rule]['summary']}"
-    if expect.get("only"):
-        for rule in by_rule:
-            if rule not in wanted:
-                yield f"{rule} was not expected, but says: {by_rule[rule]['summary']}"
+        yield from _missing(expected, cards)
+    for card in cards:
+        rules = _rules(card)
+        for rule in set(rules) & set(expect.get("absent", ())):
+            yield f"{rule} must not appear, but says: {card['summary']}"
+        if expect.get("only") and not wanted & set(rules):
+            yield f"{', '.join(rules)} was not expected, but says: {card['summary']}"
+
+
+def _missing(expected: Mapping[str, Any], cards: list[dict[str, Any]]) -> list[str]:
+    """What the expected card lacks in the card nearest to it; nothing when one is as expected."""
+    rule = expected["rule"]
+    found = [card for card in cards if rule in _rules(card)]
+    if not found:
+        shown = ", ".join(name for card in cards for name in _rules(card))
+        return [f"{rule} did not appear; shown: {shown or 'no card'}"]
+    if len(found) != expected.get("count", len(found)):
+        return [f"{rule}: expected on {expected['count']} cards, is on {len(found)}"]
+    return min((list(_differences(expected, card)) for card in found), key=len)
+
+
+def _rules(card: Mapping[str, Any]) -> list[str]:
+    return list(card["extension"][EXTENSION]["rules"])
 
 
 def _differences(expected: Mapping[str, Any], card: Mapping[str, Any]) -> Iterator[str]:

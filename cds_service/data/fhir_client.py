@@ -196,7 +196,7 @@ class FhirReader:
                 return self._adapter.send(message, stream=True, timeout=_timeout(deadline))
             except requests.ConnectionError:
                 # A kept connection may have been closed meanwhile: once more, on a new one.
-                raise
+                return self._adapter.send(message, stream=True, timeout=_timeout(deadline))
 
     def _body(self, response: requests.Response, deadline: Deadline) -> bytes:
         body = bytearray()

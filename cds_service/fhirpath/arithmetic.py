@@ -5,9 +5,8 @@ Overflow and division by zero are empty; operands without a common meaning are a
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from decimal import Decimal, DecimalException
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cds_service.errors import EvaluationError
 from cds_service.fhirpath import quantity as quantities
@@ -17,6 +16,9 @@ from cds_service.fhirpath.evaluation import unknown
 from cds_service.fhirpath.quantity import Kind, Quantity
 from cds_service.fhirpath.temporal import DateTime, Temporal, Time
 from cds_service.fhirpath.values import Long
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _LARGEST_INTEGER = 2**31 - 1
 _LARGEST_LONG = 2**63 - 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cds_service.errors import did_you_mean
 from cds_service.fhirpath.code import Code, Compiling, Names, Parameter, Scope, Site
@@ -87,7 +87,7 @@ def _expanded(compiler: Compiling, site: Site, definition: Definition, names: Na
 def _inlined(
     compiler: Compiling, site: Site, definition: Definition, names: Names
 ) -> tuple[Code, int, int]:
-    """The code of the body in a scope of its own, that scope, and the slot of the caller's `$this`."""
+    """The code of the body in its own scope, that scope, and the slot of the caller's `$this`."""
     refuse_cycle(definition.name, site.call, site.scope)
     slot = compiler.slot()
     parameters = {

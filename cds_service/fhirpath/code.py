@@ -56,7 +56,7 @@ class Names(Protocol):
     def shared_call(
         self, key: str, build: Callable[[Compiling], Code], *, traced: bool
     ) -> Shared | None:
-        """The shared part of a closed call, made by `build` the first time; None if it is not closed."""
+        """The shared part of a call, made by `build` once; None if it is not closed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class Code:
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """An argument of a definition: its text in the caller's scope, and where the caller's `$this` is."""
+    """An argument of a definition, in the caller's scope, and where the caller's `$this` is."""
 
     syntax: Syntax
     scope: Scope

@@ -5,8 +5,7 @@ One `Compiler` makes one program; its slots are places in that program's frame.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cds_service.errors import ExpressionError, did_you_mean
 from cds_service.fhirpath.arithmetic import affirm, negate
@@ -41,6 +40,9 @@ from cds_service.fhirpath.syntax import (
     Variable,
 )
 from cds_service.fhirpath.trace import noting, observed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _HOISTED = (Path, Call, Operation, TypeTest, Index)
 
@@ -221,8 +223,8 @@ def _unknown_element(types: Types, node: Any, scope: Scope) -> ExpressionError:
         element = elements_of(kind).get(node.name)
         if element is not None and element.concrete_of:
             base, of = element.concrete_of, element.types[0]
-            hint = f"write '{base}' or '{base}.ofType({of})'"
-            return scope.error(node, f"'{node.name}' is JSON, not an element of {kind}", hint)
+            json_hint = f"write '{base}' or '{base}.ofType({of})'"
+            return scope.error(node, f"'{node.name}' is JSON, not an element of {kind}", json_hint)
     names = {name for kind in kinds for name, e in elements_of(kind).items() if not e.concrete_of}
     owner = " or ".join(kinds) if len(kinds) <= 3 else "any of the possible types"
     hint = did_you_mean(node.name, names)

@@ -97,10 +97,10 @@ def _as_quantity(value: Any) -> Quantity | None:
 def order(one: Any, other: Any) -> int | None:
     """-1, 0 or 1 for two System values, None when open; EvaluationError across types (6.2)."""
     if type(one) is type(other) and isinstance(one, str):
-        return (one > other) - (one < other)
+        return int(one > other) - int(one < other)
     both_numbers = isinstance(one, _NUMBERS) and isinstance(other, _NUMBERS)
     if both_numbers and not isinstance(one, bool) and not isinstance(other, bool):
-        return (one > other) - (one < other)
+        return int(one > other) - int(one < other)
     result = _order(one, other)
     if result is NotImplemented:
         raise EvaluationError(
@@ -110,7 +110,7 @@ def order(one: Any, other: Any) -> int | None:
 
 
 def collections_equivalent(left: list[Any], right: list[Any]) -> bool:
-    """`~` on two collections: the same items in any order; two empty ones are equivalent (6.1.3)."""
+    """`~` on two collections: the same items in any order, or both empty (6.1.3)."""
     if len(left) != len(right):
         return False
     rest = list(right)

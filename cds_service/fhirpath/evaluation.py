@@ -60,7 +60,7 @@ class Evaluation:
         max_items: items that one collection may hold.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the arguments of the contract
         self,
         *,
         variables: Mapping[str, Any],
@@ -95,7 +95,7 @@ class Evaluation:
         child.budget = self.budget
         child.parent = self
         child.bound = frozenset(variables)
-        child._resolved = self._resolved  # noqa: SLF001 - the same class
+        child._resolved = self._resolved
         return child
 
     def home(self, reads: frozenset[str]) -> Evaluation:

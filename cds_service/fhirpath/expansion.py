@@ -6,7 +6,6 @@ part: it is compiled once and evaluated once per request, whatever number of exp
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +29,8 @@ from cds_service.fhirpath.syntax import (
 from cds_service.fhirpath.trace import Recorder
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cds_service.fhirpath.trace import Trace
 
 
@@ -125,6 +126,15 @@ def parameter_of(name: str, scope: Scope) -> Any:
             return place.parameters[name]
         place = place.outer
     return None
+
+
+def origin(node: Syntax, scope: Scope) -> tuple[Syntax, Scope]:
+    """Where an argument was written, when `node` is a parameter that stands for it."""
+    parameter = parameter_of(node.name, scope) if isinstance(node, Variable) else None
+    while parameter is not None:
+        node, scope = parameter.syntax, parameter.scope
+        parameter = parameter_of(node.name, scope) if isinstance(node, Variable) else None
+    return node, scope
 
 
 def _call(node: Any, scope: Scope) -> str:

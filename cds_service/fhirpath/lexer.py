@@ -1,4 +1,4 @@
-"""Text to tokens: one regular expression, and the decoding of literals (specification, section 4.1).
+"""Text to tokens: one regular expression, and the decoding of literals (section 4.1).
 
 Every failure is an ExpressionError with the offset of the character it is about.
 """

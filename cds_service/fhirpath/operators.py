@@ -6,16 +6,30 @@ An unknown operand gives unknown, unless the other one decides.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cds_service.errors import EvaluationError
-from cds_service.fhirpath.arithmetic import add, concatenate, divide, integer_divide, modulo
-from cds_service.fhirpath.arithmetic import multiply, subtract
-from cds_service.fhirpath.code import Run
+from cds_service.fhirpath.arithmetic import (
+    add,
+    concatenate,
+    divide,
+    integer_divide,
+    modulo,
+    multiply,
+    subtract,
+)
 from cds_service.fhirpath.collection import UNKNOWN, Incomplete, Node, scalar, system_value
-from cds_service.fhirpath.equality import collections_equal, collections_equivalent, contains
-from cds_service.fhirpath.equality import distinct, order
+from cds_service.fhirpath.equality import (
+    collections_equal,
+    collections_equivalent,
+    contains,
+    distinct,
+    order,
+)
 from cds_service.fhirpath.evaluation import Frame, unknown
+
+if TYPE_CHECKING:
+    from cds_service.fhirpath.code import Run
 
 Binary = Callable[[list[Any], list[Any]], list[Any]]
 

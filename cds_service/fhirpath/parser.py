@@ -265,7 +265,7 @@ class _Parser:
         if token.value == "{":
             opened = self.take()
             return Literal(token.offset, self.expect("}", opened).end, 1, ())
-        self.unexpected()
+        return self.unexpected()
 
     def literal(self) -> Literal:
         token = self.take()

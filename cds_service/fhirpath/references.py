@@ -1,15 +1,17 @@
-"""What `%name` means: a variable of the chain, a parameter, a definition, a constant, the environment."""
+"""What `%name` means: a variable of the chain, a parameter, a definition, or the environment."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cds_service.errors import did_you_mean
 from cds_service.fhirpath.code import Code, Compiling, Parameter, Scope, Types
-from cds_service.fhirpath.evaluation import Frame
 from cds_service.fhirpath.expansion import parameter_of, refuse_cycle, shared_code
 from cds_service.fhirpath.model import ABSTRACT, is_fhir_type
-from cds_service.fhirpath.syntax import Variable
+
+if TYPE_CHECKING:
+    from cds_service.fhirpath.evaluation import Frame
+    from cds_service.fhirpath.syntax import Variable
 
 STANDARD = {
     "ucum": "http://unitsofmeasure.org",
@@ -38,11 +40,15 @@ def _lexical(compiler: Compiling, node: Variable, scope: Scope) -> Code | None:
     place: Scope | None = scope
     while place is not None:
         if node.name in place.defined:
-            slot, types = place.defined[node.name]
-            uses = frozenset({place.identity})
-            return Code(lambda frame, _this: frame.slots[slot], types, uses=uses)
+            return _chain_variable(place, node.name)
         place = place.outer
     return None
+
+
+def _chain_variable(place: Scope, name: str) -> Code:
+    slot, types = place.defined[name]
+    uses = frozenset({place.identity})
+    return Code(lambda frame, _this: frame.slots[slot], types, uses=uses)
 
 
 def _parameter(compiler: Compiling, parameter: Parameter) -> Code:

@@ -42,12 +42,9 @@ class Temporal:
         return f"{type(self).__name__}({str(self)!r})"
 
     def __eq__(self, other: object) -> bool:
-        return (
-            type(other) is type(self)
-            and isinstance(other, Temporal)
-            and other.parts == self.parts
-            and other.offset == self.offset
-        )
+        if not isinstance(other, Temporal) or type(other) is not type(self):
+            return False
+        return self.parts == other.parts and self.offset == other.offset
 
     def __hash__(self) -> int:
         return hash((type(self), self.parts, self.offset))
@@ -260,7 +257,10 @@ def _as_datetime(parts: tuple[int, ...]) -> datetime:
 
 
 def add_months(value: Temporal, months: int) -> Temporal | None:
-    """A date or dateTime moved by whole months, the day clamped to the month's last; None outside 1-9999."""
+    """A date or dateTime moved by whole months, its day clamped to the last of the month.
+
+    None outside years 1 to 9999.
+    """
     year, month, *rest = (*value.parts, 1) if len(value.parts) == 1 else value.parts
     count = year * 12 + month - 1 + months
     year, month = count // 12, count % 12 + 1

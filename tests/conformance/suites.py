@@ -1,19 +1,19 @@
 """The public FHIRPath suites and their judge: same items, same order, decimals within 1e-8.
 
-The data is not part of this project. It is looked for beside the repository, or where
-LBP_SHARED_DATA says.
+The data is not part of this project; where it is absent there are no cases.
 """
 
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from shared_data import ROOT
 
 from cds_service.errors import CdsError
 from cds_service.fhirpath import Date, DateTime, Program, Quantity, Temporal, Time
@@ -34,8 +34,7 @@ class Suite:
 
     @property
     def folder(self) -> Path:
-        default = HERE.parents[2] / "shared" / "data"
-        return Path(os.environ.get("LBP_SHARED_DATA", default)) / "fhirpath" / self.name
+        return ROOT / "fhirpath" / self.name
 
     @property
     def available(self) -> bool:

@@ -1,4 +1,4 @@
-"""Precision and boundaries of values (3.0 sections 5.7 and 5.9): what an imprecise value can mean."""
+"""Precision and boundaries (3.0, sections 5.7 and 5.9): what an imprecise value can stand for."""
 
 from __future__ import annotations
 

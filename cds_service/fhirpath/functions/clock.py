@@ -5,10 +5,9 @@ The clock is the evaluation's `now`; without one these functions are an Evaluati
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cds_service.errors import EvaluationError
 from cds_service.fhirpath.collection import UNKNOWN, describe, scalar
@@ -23,6 +22,9 @@ from cds_service.fhirpath.functions.registry import (
 )
 from cds_service.fhirpath.quantity import CALENDAR_UNITS
 from cds_service.fhirpath.temporal import Date, DateTime, Temporal, Time, in_utc, of_datetime
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 TABLE = Table()
 _NANO = 1_000_000_000
@@ -170,7 +172,7 @@ def _count(
     needed = 3 if unit == "week" else min(_UNITS.index(unit) + 1, 6)
     if whole_periods:
         needed = max(needed, min(len(first), len(second)))
-    if known < needed or len(first) != len(second) and whole_periods:
+    if known < needed or (len(first) != len(second) and whole_periods):
         return None
     if unit in {"year", "month"}:
         return _months(first, second, unit, whole_periods=whole_periods)

@@ -83,7 +83,8 @@ def _build_aggregate(compiler: Compiling, site: Site) -> Code:
         frame.evaluation.budget.charge(len(items))
         result = start(frame, this)
         for position, item in enumerate(items):
-            set_index(frame, slot, position, items)
+            if slot is not None:
+                set_index(frame, slot, position, known=True)
             if total is not None:
                 frame.slots[total] = result
             result = step(frame, [item])
@@ -155,8 +156,12 @@ def _build_sort(compiler: Compiling, site: Site) -> Code:
         else:
             rows = [[system_value(item)] for item in items]
         signs = [sign for _, sign in keys] or [1]
-        compared = cmp_to_key(lambda one, other: _row_order(one[0], other[0], signs))
-        out = [item for _, item in sorted(zip(rows, items, strict=True), key=compared)]
+
+        def compare(one: tuple[int, list[Any]], other: tuple[int, list[Any]]) -> int:
+            return _row_order(one[1], other[1], signs)
+
+        order_of = [position for position, _ in sorted(enumerate(rows), key=cmp_to_key(compare))]
+        out = [items[position] for position in order_of]
         certain = all(value is not UNKNOWN for row in rows for value in row)
         return out if certain and type(items) is list else Incomplete(out)
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cds_service.fhirpath.arithmetic import is_number
 from cds_service.fhirpath.collection import UNKNOWN, Node, scalar
@@ -20,6 +19,9 @@ from cds_service.fhirpath.temporal import (
     parse_time,
 )
 from cds_service.fhirpath.values import Long
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 TABLE = Table()
 _TRUE = frozenset({"true", "t", "yes", "y", "1", "1.0"})

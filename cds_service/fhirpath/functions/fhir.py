@@ -6,14 +6,21 @@ A reference that is not at hand and a value set that is not loaded are never jus
 from __future__ import annotations
 
 import re
-from typing import Any
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
 
 from cds_service.errors import EvaluationError
-from cds_service.fhirpath.code import Code, Compiling, Site
-from cds_service.fhirpath.collection import UNKNOWN, Incomplete, Node, describe, scalar
-from cds_service.fhirpath.collection import system_value
-from cds_service.fhirpath.definition import Membership
+from cds_service.fhirpath.code import Code, Compiling, Scope, Site
+from cds_service.fhirpath.collection import (
+    UNKNOWN,
+    Incomplete,
+    Node,
+    describe,
+    scalar,
+    system_value,
+)
 from cds_service.fhirpath.evaluation import Frame, unknown
+from cds_service.fhirpath.expansion import origin
 from cds_service.fhirpath.functions.registry import (
     BOOLEAN,
     Table,
@@ -23,10 +30,17 @@ from cds_service.fhirpath.functions.registry import (
     with_frame,
 )
 from cds_service.fhirpath.model import ancestors, is_fhir_type
+from cds_service.fhirpath.temporal import Temporal
+
+if TYPE_CHECKING:
+    from cds_service.fhirpath.definition import Membership
+    from cds_service.fhirpath.syntax import Syntax
 
 TABLE = Table()
 _BASE = "http://hl7.org/fhir/StructureDefinition/"
-_SCRIPT = re.compile(r"<\s*(?:script|iframe|form|input|object|embed|base|link)\b|\son\w+\s*=", re.I)
+_SCRIPT = re.compile(
+    r"<\s*(?:script|iframe|form|input|object|embed|base|link)\b|\son\w+\s*=", re.IGNORECASE
+)
 
 
 def children(items: list[Any]) -> list[Any]:
@@ -69,12 +83,7 @@ def has_value(items: list[Any]) -> list[Any]:
 def _has_value(item: Any) -> bool:
     if type(item) is Node:
         return item.value is not None and not isinstance(item.value, dict)
-    return isinstance(item, str | int) or type(item).__name__ in {
-        "Decimal",
-        "Date",
-        "DateTime",
-        "Time",
-    }
+    return isinstance(item, str | int | Decimal | Temporal)
 
 
 def get_value(items: list[Any]) -> list[Any]:
@@ -128,25 +137,15 @@ def _build_member_of(compiler: Compiling, site: Site) -> Code:
     """`memberOf(valueSet)`: any coding of a concept, a Coding, or a bare code."""
     node = site.call.arguments[0]
     argument = compiler.compile(node, site.scope)
-    names = site.scope.names
-    source = site.receiver.run
-    types = merged(site.receiver, argument)
+    source, names = site.receiver.run, site.scope.names
+    dependencies = merged(site.receiver, argument)
     if argument.constant is not None:
-        reference = argument.constant[0] if argument.constant else None
-        known = names.membership(reference) if isinstance(reference, str) else None
-        if known is None:
-            hint = "load it, or correct its canonical URL or id"
-            if not names.has_value_sets():
-                hint = "no value sets were given to the compiler"
-            raise site.scope.error(
-                node, f"unknown value set '{reference}'", hint, "unknown-value-set"
-            )
-        test = known
+        test = _known_value_set(argument.constant, node, site.scope)
 
         def run_constant(frame: Frame, this: list[Any]) -> list[Any]:
             return member_of(source(frame, this), test)
 
-        return Code(run_constant, BOOLEAN, **types)
+        return Code(run_constant, BOOLEAN, **dependencies)
 
     def run(frame: Frame, this: list[Any]) -> list[Any]:
         reference = scalar(argument.run(frame, this))
@@ -159,7 +158,20 @@ def _build_member_of(compiler: Compiling, site: Site) -> Code:
             raise EvaluationError(f"unknown value set '{reference}'", code="unknown-value-set")
         return member_of(source(frame, this), found)
 
-    return Code(run, BOOLEAN, **types)
+    return Code(run, BOOLEAN, **dependencies)
+
+
+def _known_value_set(constant: tuple[Any, ...], node: Syntax, scope: Scope) -> Membership:
+    """The value set of a constant argument; ExpressionError where the constant was written."""
+    reference = constant[0] if constant else None
+    found = scope.names.membership(reference) if isinstance(reference, str) else None
+    if found is not None:
+        return found
+    hint = "load it, or correct its canonical URL or id"
+    if not scope.names.has_value_sets():
+        hint = "no value sets were given to the compiler"
+    node, scope = origin(node, scope)
+    raise scope.error(node, f"unknown value set '{reference}'", hint, "unknown-value-set")
 
 
 def member_of(items: list[Any], test: Membership) -> list[Any]:

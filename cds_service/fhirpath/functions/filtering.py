@@ -15,8 +15,14 @@ from cds_service.fhirpath.equality import contains
 from cds_service.fhirpath.equality import distinct as distinct_items
 from cds_service.fhirpath.evaluation import Frame, unknown
 from cds_service.fhirpath.functions.lambdas import Lambda, filtered, projected, set_index
-from cds_service.fhirpath.functions.registry import Table, keep, merged, over_collections, same
-from cds_service.fhirpath.functions.registry import run_over
+from cds_service.fhirpath.functions.registry import (
+    Table,
+    keep,
+    merged,
+    over_collections,
+    run_over,
+    same,
+)
 
 TABLE = Table()
 
@@ -47,7 +53,8 @@ def _build_repeat(compiler: Compiling, site: Site) -> Code:
         while layer:
             found: list[Any] = []
             for position, item in enumerate(layer):
-                set_index(frame, slot, position, layer)
+                if slot is not None:
+                    set_index(frame, slot, position, known=complete)
                 result = projection(frame, [item])
                 complete = complete and type(result) is list
                 found.extend(result)
@@ -172,7 +179,7 @@ def joint_types(*codes: Code) -> Types:
 
 
 def _build_coalesce(compiler: Compiling, site: Site) -> Code:
-    """`coalesce(a, b, ...)`: the first that is not empty; an unknown one before it leaves it open."""
+    """`coalesce(a, b, ...)`: the first that is not empty; an unknown one before leaves it open."""
     arguments = [compiler.compile(node, site.scope) for node in site.call.arguments]
 
     def run(frame: Frame, this: list[Any]) -> list[Any]:

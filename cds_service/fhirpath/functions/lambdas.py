@@ -6,14 +6,16 @@ is not known.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cds_service.errors import EvaluationError
-from cds_service.fhirpath.code import Code, Compiling, Run, Scope, Site
 from cds_service.fhirpath.collection import UNKNOWN, Incomplete, describe, scalar
-from cds_service.fhirpath.evaluation import Frame
-from cds_service.fhirpath.functions.registry import merged, without
-from cds_service.fhirpath.syntax import Syntax
+from cds_service.fhirpath.functions.registry import Dependencies, merged, without
+
+if TYPE_CHECKING:
+    from cds_service.fhirpath.code import Code, Compiling, Run, Scope, Site
+    from cds_service.fhirpath.evaluation import Frame
+    from cds_service.fhirpath.syntax import Syntax
 
 
 def decide(result: list[Any]) -> Any:
@@ -50,17 +52,16 @@ class Lambda:
         """Where `$index` is kept, None when the body does not read it."""
         return self.scope.row_slots.get("$index")
 
-    def uses(self, receiver: Code) -> dict[str, frozenset[Any]]:
-        """The `uses` and `reads` of the call that runs this lambda over `receiver`."""
+    def uses(self, receiver: Code) -> Dependencies:
+        """The dependencies of the call that runs this lambda over `receiver`."""
         both = merged(receiver, self.code)
         both["uses"] = receiver.uses | without(self.code.uses, self.scope)
         return both
 
 
-def set_index(frame: Frame, slot: int | None, position: int, items: list[Any]) -> None:
-    """Make `$index` known to the row that runs next."""
-    if slot is not None:
-        frame.slots[slot] = position if type(items) is list else None
+def set_index(frame: Frame, slot: int, position: int, *, known: bool) -> None:
+    """Make `$index` known to the row that runs next; over incomplete data it is not."""
+    frame.slots[slot] = position if known else None
 
 
 def filtered(source: Run, criterion: Run, slot: int | None) -> Run:
@@ -73,7 +74,7 @@ def filtered(source: Run, criterion: Run, slot: int | None) -> Run:
         out: list[Any] = []
         for position, item in enumerate(items):
             if slot is not None:
-                set_index(frame, slot, position, items)
+                set_index(frame, slot, position, known=type(items) is list)
             verdict = decide(criterion(frame, [item]))
             if verdict is True:
                 out.append(item)
@@ -93,7 +94,7 @@ def projected(source: Run, projection: Run, slot: int | None) -> Run:
         out: list[Any] = []
         for position, item in enumerate(items):
             if slot is not None:
-                set_index(frame, slot, position, items)
+                set_index(frame, slot, position, known=type(items) is list)
             result = projection(frame, [item])
             complete = complete and type(result) is list
             out.extend(result)
@@ -112,7 +113,7 @@ def every(source: Run, criterion: Run, slot: int | None) -> Run:
         complete = type(items) is list
         for position, item in enumerate(items):
             if slot is not None:
-                set_index(frame, slot, position, items)
+                set_index(frame, slot, position, known=type(items) is list)
             verdict = decide(criterion(frame, [item]))
             if verdict is UNKNOWN:
                 complete = False

@@ -1,16 +1,18 @@
-"""Math (section 5.7) on numbers and quantities; what has no result, like the root of -1, is empty."""
+"""Math (section 5.7) on numbers and quantities; where there is no result, it is empty."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Context, Decimal, DecimalException
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cds_service.errors import EvaluationError
 from cds_service.fhirpath.arithmetic import fits, whole
 from cds_service.fhirpath.collection import describe
 from cds_service.fhirpath.functions.registry import Table, over_values
 from cds_service.fhirpath.quantity import Quantity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 TABLE = Table()
 _CONTEXT = Context(prec=28)

@@ -45,8 +45,8 @@ class Effort:
         return min(limit, MAX_TEXT)
 
 
-class _Refused(Exception):  # noqa: N818 - carries the end of a sentence
-    pass
+class _Refused(Exception):
+    """A pattern that may take too long; carries the end of a sentence."""
 
 
 def compiled(pattern: Any, flags: Any, text: str) -> re.Pattern[str]:
@@ -190,7 +190,7 @@ def _set_starts(items: list[tuple[Any, Any]]) -> frozenset[str]:
 
 
 def _expanded(pattern: str) -> str:
-    """The pattern with `\\p{Lu}` written as a character class."""
+    r"""The pattern with `\p{Lu}` written as a character class."""
     return _PROPERTY.sub(_property, pattern)
 
 

@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypedDict
 
 from cds_service.errors import EvaluationError
 from cds_service.fhirpath.code import NOTHING, Code, Compiling, Run, Scope, Site, Types
 from cds_service.fhirpath.collection import UNKNOWN, Incomplete, describe, scalar
 from cds_service.fhirpath.evaluation import Frame, unknown
-from cds_service.fhirpath.syntax import Syntax
 
 Build = Callable[[Compiling, Site], Code]
 
@@ -45,12 +44,19 @@ class Table(dict[str, Function]):
         self[name] = Function(name, arity[0], arity[1], section, build)
 
 
-def merged(receiver: Code, *others: Code) -> dict[str, frozenset[Any]]:
-    """The `uses` and `reads` of a call that evaluates all of these."""
+class Dependencies(TypedDict):
+    """What a part depends on, in the words of `Code`."""
+
+    uses: frozenset[int]
+    reads: frozenset[str]
+
+
+def merged(receiver: Code, *others: Code) -> Dependencies:
+    """The dependencies of a call that evaluates all of these."""
     codes = (receiver, *others)
     return {
-        "uses": frozenset().union(*(code.uses for code in codes)),
-        "reads": frozenset().union(*(code.reads for code in codes)),
+        "uses": receiver.uses.union(*(code.uses for code in codes)),
+        "reads": receiver.reads.union(*(code.reads for code in codes)),
     }
 
 
@@ -200,8 +206,3 @@ def keep(result: list[Any], *sources: list[Any]) -> list[Any]:
         if type(source) is not list:
             return Incomplete(result)
     return result
-
-
-def constant_argument(compiler: Compiling, node: Syntax, scope: Scope) -> tuple[Any, ...] | None:
-    """The value of an argument that is known when the expression is compiled, else None."""
-    return compiler.compile(node, scope).constant

@@ -6,22 +6,25 @@ import base64
 import binascii
 import html
 import json
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cds_service.errors import EvaluationError
 from cds_service.fhirpath.collection import UNKNOWN, describe, scalar, system_value
 from cds_service.fhirpath.evaluation import unknown
-from cds_service.fhirpath.functions.regex import compiled, replacement
+from cds_service.fhirpath.functions.regex import check, compiled, replacement
 from cds_service.fhirpath.functions.registry import (
     BOOLEAN,
     INTEGER,
     STRING,
     Table,
-    Types,
     over_collections,
     over_values,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cds_service.fhirpath.code import Code, Compiling, Site, Types
 
 TABLE = Table()
 _MAX_TEXT = 1_000_000
@@ -208,16 +211,27 @@ TABLE.declare(
     arity=(1, 2),
     section="5.6.2",
 )
-TABLE.declare(
-    "matches", over_values(matches, takes=str, types=BOOLEAN), arity=(1, 2), section="5.6.9"
-)
-TABLE.declare(
-    "matchesFull", over_values(matches_full, takes=str, types=BOOLEAN), arity=(1, 2), section="3.0"
-)
-TABLE.declare(
-    "replaceMatches",
-    over_values(replace_matches, takes=str, types=STRING),
-    arity=(2, 3),
-    section="5.6.10",
-)
+
+
+def _declare_regex(
+    name: str, implementation: Callable[..., Any], least: int, types: Types, section: str
+) -> None:
+    """Declare a function whose first argument is a pattern: a constant one is checked at once."""
+    build_call = over_values(implementation, takes=str, types=types)
+
+    def build(compiler: Compiling, site: Site) -> Code:
+        node = site.call.arguments[0]
+        pattern = compiler.compile(node, site.scope).constant
+        if pattern and isinstance(pattern[0], str):
+            problem = check(pattern[0])
+            if isinstance(problem, str):
+                raise site.scope.error(node, f"the regular expression {problem}", code="regex")
+        return build_call(compiler, site)
+
+    TABLE.declare(name, build, arity=(least, least + 1), section=section)
+
+
+_declare_regex("matches", matches, 1, BOOLEAN, "5.6.9")
+_declare_regex("matchesFull", matches_full, 1, BOOLEAN, "3.0")
+_declare_regex("replaceMatches", replace_matches, 2, STRING, "5.6.10")
 TABLE.declare("join", over_collections(join, STRING), arity=(0, 1), section="3.0 5.6.14")
