@@ -68,7 +68,7 @@ def _wrong_arity(site: Site, least: int, most: int | None) -> Exception:
 
 def _expanded(compiler: Compiling, site: Site, definition: Definition, names: Names) -> Code:
     caller = site.scope
-    arguments = [compiler.compile(node, caller.untraced()) for node in site.call.arguments]
+    arguments = [compiler.operand(node, caller.untraced()) for node in site.call.arguments]
     if all(argument.closed for argument in arguments):
         key = expanded_text(site.call, caller)
         constant = all(argument.constant is not None for argument in arguments)

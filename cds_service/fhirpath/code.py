@@ -158,6 +158,9 @@ class Compiling(Protocol):
     def compile(self, node: Syntax, scope: Scope) -> Code:
         """The code of a part, in a scope."""
 
+    def operand(self, node: Syntax, scope: Scope) -> Code:
+        """The same for one of several parts: variables that it defines stay in it."""
+
     def observe(self, node: Syntax, scope: Scope) -> Code:
         """The same, watched when the program is traced."""
 

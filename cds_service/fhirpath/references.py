@@ -53,7 +53,7 @@ def _chain_variable(place: Scope, name: str) -> Code:
 
 def _parameter(compiler: Compiling, parameter: Parameter) -> Code:
     """The argument, evaluated with the `$this` of the place where the call stands."""
-    argument = compiler.compile(parameter.syntax, parameter.scope.untraced())
+    argument = compiler.compile(parameter.syntax, parameter.scope.untraced().fork())
     if argument.closed:
         return argument
     slot, inner = parameter.slot, argument.run

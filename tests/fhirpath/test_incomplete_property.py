@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cds_service.errors import EvaluationError
+from cds_service.errors import CdsError
 from cds_service.fhirpath import Evaluation, Incomplete, Library, plain
 
 KEYS = ("a", "b", "n")
@@ -113,7 +113,7 @@ def answer(expression: str, variables: dict[str, Any]) -> list[Any] | None:
     evaluation = Evaluation(variables=variables, now=None)
     try:
         return LIBRARY.compile(expression).evaluate(evaluation, [])
-    except EvaluationError:
+    except CdsError:
         return None
 
 

@@ -31,7 +31,7 @@ def _build_iif(compiler: Compiling, site: Site) -> Code:
     """
     on_item = site.explicit
     row = compiler.row(site.scope, site.receiver.types) if on_item else site.scope
-    arguments = [compiler.compile(node, row) for node in site.call.arguments]
+    arguments = [compiler.operand(node, row) for node in site.call.arguments]
     criterion, then = arguments[0].run, arguments[1].run
     otherwise: Run = arguments[2].run if len(arguments) > 2 else lambda _frame, _this: []
     source = site.receiver.run
@@ -67,7 +67,7 @@ def _agreed(then: Run, otherwise: Run, frame: Frame, focus: list[Any]) -> list[A
 def _build_aggregate(compiler: Compiling, site: Site) -> Code:
     """`aggregate(aggregator, init)` (7.1): unknown over an incomplete collection."""
     initial = (
-        compiler.compile(site.call.arguments[1], site.scope)
+        compiler.operand(site.call.arguments[1], site.scope)
         if len(site.call.arguments) > 1
         else Code(lambda _frame, _this: [])
     )
@@ -108,7 +108,7 @@ def _build_define_variable(compiler: Compiling, site: Site) -> Code:
     row = None
     if len(site.call.arguments) > 1:
         row = compiler.row(scope, site.receiver.types)
-        value = compiler.compile(site.call.arguments[1], row)
+        value = compiler.operand(site.call.arguments[1], row)
     slot = compiler.slot()
     scope.defined[name] = (slot, value.types)
     project = value.run if row is not None else None
@@ -125,7 +125,7 @@ def _build_define_variable(compiler: Compiling, site: Site) -> Code:
 
 def _build_trace(compiler: Compiling, site: Site) -> Code:
     """`trace(name, projection)` (5.9.1): the input, unchanged; watching is `explain`'s business."""
-    codes = [compiler.compile(site.call.arguments[0], site.scope)]
+    codes = [compiler.operand(site.call.arguments[0], site.scope)]
     found = merged(site.receiver, *codes)
     if len(site.call.arguments) > 1:
         row = Lambda(compiler, site, site.call.arguments[1])

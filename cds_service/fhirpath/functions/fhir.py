@@ -136,7 +136,7 @@ def html_checks(value: Any) -> bool:
 def _build_member_of(compiler: Compiling, site: Site) -> Code:
     """`memberOf(valueSet)`: any coding of a concept, a Coding, or a bare code."""
     node = site.call.arguments[0]
-    argument = compiler.compile(node, site.scope)
+    argument = compiler.operand(node, site.scope)
     source, names = site.receiver.run, site.scope.names
     dependencies = merged(site.receiver, argument)
     if argument.constant is not None:

@@ -159,7 +159,7 @@ def union(items: list[Any], other: list[Any]) -> list[Any]:
 
 def _build_both(implementation: Any) -> Any:
     def build(compiler: Compiling, site: Site) -> Code:
-        other = compiler.compile(site.call.arguments[0], site.scope)
+        other = compiler.operand(site.call.arguments[0], site.scope)
         run = run_over(implementation, site.receiver.run, [other.run])
         return Code(run, joint_types(site.receiver, other), **merged(site.receiver, other))
 
@@ -180,7 +180,7 @@ def joint_types(*codes: Code) -> Types:
 
 def _build_coalesce(compiler: Compiling, site: Site) -> Code:
     """`coalesce(a, b, ...)`: the first that is not empty; an unknown one before leaves it open."""
-    arguments = [compiler.compile(node, site.scope) for node in site.call.arguments]
+    arguments = [compiler.operand(node, site.scope) for node in site.call.arguments]
 
     def run(frame: Frame, this: list[Any]) -> list[Any]:
         for argument in arguments:

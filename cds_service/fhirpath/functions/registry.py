@@ -79,7 +79,7 @@ def over_collections(
     """
 
     def build(compiler: Compiling, site: Site) -> Code:
-        arguments = [compiler.compile(node, site.scope) for node in site.call.arguments]
+        arguments = [compiler.operand(node, site.scope) for node in site.call.arguments]
         receiver = site.receiver
         result = types(receiver) if callable(types) else types
         return Code(
@@ -119,7 +119,7 @@ def with_frame(implementation: Callable[..., list[Any]], types: Types = None) ->
     """Like `over_collections`, for implementations that need the frame (clock, references)."""
 
     def build(compiler: Compiling, site: Site) -> Code:
-        arguments = [compiler.compile(node, site.scope) for node in site.call.arguments]
+        arguments = [compiler.operand(node, site.scope) for node in site.call.arguments]
         runs = [code.run for code in arguments]
         source = site.receiver.run
 
@@ -161,7 +161,7 @@ def over_values(
     """
 
     def build(compiler: Compiling, site: Site) -> Code:
-        arguments = [compiler.compile(node, site.scope) for node in site.call.arguments]
+        arguments = [compiler.operand(node, site.scope) for node in site.call.arguments]
         name = site.call.name
 
         def apply(collection: list[Any], *others: list[Any]) -> list[Any]:

@@ -221,7 +221,7 @@ def _declare_regex(
 
     def build(compiler: Compiling, site: Site) -> Code:
         node = site.call.arguments[0]
-        pattern = compiler.compile(node, site.scope).constant
+        pattern = compiler.operand(node, site.scope).constant
         if pattern and isinstance(pattern[0], str):
             problem = check(pattern[0])
             if isinstance(problem, str):
