@@ -87,14 +87,19 @@ def call(service_id: str, request_file: Path, **options: Any) -> None:
 
 @main.command()
 @_call_options
+@click.option("--only", default="", metavar="TEXT", help="Only actions such as lbpR16.")
+@click.option("--full", is_flag=True, help="Open every sub-expression.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
-def explain(service_id: str, request_file: Path, *, as_json: bool, **options: Any) -> None:
+def explain(
+    service_id: str, request_file: Path, *, only: str, full: bool, as_json: bool, **options: Any
+) -> None:
     """Say for each action of the plan why it did or did not fire."""
     outcome = _answer(service_id, request_file, traced=True, **options).outcome
     if as_json:
         _print_json(explanation.as_json(outcome))
     else:
-        click.echo(explanation.as_text(outcome))
+        levels = sys.maxsize if full else explanation.LEVELS
+        click.echo(explanation.as_text(outcome, only=only, levels=levels))
 
 
 @main.command(name="apply")

@@ -217,10 +217,11 @@ class ValueSets:
 class _System:
     """One CodeSystem resource: its canonical URI, its concepts by code, and how codes relate."""
 
-    __slots__ = ("concepts", "is_complete", "is_prefix_hierarchy", "uri")
+    __slots__ = ("concepts", "is_complete", "is_prefix_hierarchy", "uri", "uris")
 
     def __init__(self, resource: Resource) -> None:
         self.uri = str(resource["url"])
+        self.uris = (self.uri, *_extensions(resource, ALTERNATE_URI, "valueUri"))
         self.is_complete = resource.get("content") == "complete"
         self.is_prefix_hierarchy = True in _extensions(resource, PREFIX_HIERARCHY, "valueBoolean")
         self.concepts = {str(concept.get("code")): concept for concept in _flattened(resource)}
@@ -237,7 +238,7 @@ def _systems(resources: Iterable[Resource], problems: list[ContentError]) -> dic
             )
             continue
         system = _System(resource)
-        for uri in (system.uri, *_extensions(resource, ALTERNATE_URI, "valueUri")):
+        for uri in system.uris:
             if uri in systems:
                 problem = f"the code system '{uri}' is loaded twice"
                 where = Where(path=f"CodeSystem/{resource.get('id')}")
@@ -282,25 +283,23 @@ class _Table:
         return bool(self._listed or self._roots)
 
     def __call__(self, system: str | None, code: str) -> bool:
-        if system is None:
-            return False
-        uri = _canonical(self._systems, system)
-        if (uri, code) in self._listed:
+        if (system, code) in self._listed:
             return True
-        by_length = self._roots.get(uri)
+        by_length = None if system is None else self._roots.get(system)
         if by_length is None:
             return False
         bare = code.replace(".", "")
         return any(bare[:length] in roots for length, roots in by_length.items())
 
     def add_code(self, system: str, code: str) -> None:
-        """Adds one code."""
-        self._listed.add((_canonical(self._systems, system), code))
+        """Adds one code, under every URI of its system."""
+        self._listed.update((uri, code) for uri in _spellings(self._systems, system))
 
-    def add_root(self, uri: str, code: str) -> None:
-        """Adds a code with everything below it."""
+    def add_root(self, system: str, code: str) -> None:
+        """Adds a code with everything below it, under every URI of its system."""
         bare = code.replace(".", "")
-        self._roots.setdefault(uri, {}).setdefault(len(bare), set()).add(bare)
+        for uri in _spellings(self._systems, system):
+            self._roots.setdefault(uri, {}).setdefault(len(bare), set()).add(bare)
 
     def add(self, other: _Table) -> None:
         """Adds all of another table."""
@@ -335,9 +334,10 @@ def _union(systems: Mapping[str, _System], concept_sets: list[list[Matcher]]) ->
     )
 
 
-def _canonical(systems: Mapping[str, _System], uri: str) -> str:
+def _spellings(systems: Mapping[str, _System], uri: str) -> tuple[str, ...]:
+    """All URIs of the system that this URI names."""
     system = systems.get(uri)
-    return uri if system is None else system.uri
+    return (uri,) if system is None else system.uris
 
 
 def _display(concept: Resource, language: str | None) -> str | None:

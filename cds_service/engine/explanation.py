@@ -16,14 +16,17 @@ if TYPE_CHECKING:
 INDENT = "  "
 LONGEST = 110
 """Characters of an expression or a value shown on one line of text."""
+LEVELS = 2
+"""Levels of sub-expressions shown below a condition, if not said otherwise."""
 
 
-def as_text(outcome: Outcome) -> str:
-    """The outcome as an indented tree; the first column is the verdict or the value."""
-    lines = [f"{outcome.plan.versioned} for {outcome.subject}"]
-    for action in outcome.actions:
-        lines.extend(_action_lines(action, 0))
-    return "\n".join(lines)
+def as_text(outcome: Outcome, *, only: str = "", levels: int = LEVELS) -> str:
+    """The outcome as an indented tree; the first column is the verdict or the value.
+
+    `only` keeps the branches that lead to an action whose path holds this text. Below a condition
+    `levels` levels of sub-expressions are shown; each part is opened once and then "as above".
+    """
+    return "\n".join(_Writer(only.lower(), levels).lines(outcome))
 
 
 def as_json(outcome: Outcome) -> dict[str, Any]:
@@ -38,42 +41,76 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
 # -- text -----------------------------------------------------------------------------------
 
 
-def _action_lines(outcome: ActionOutcome, depth: int) -> Iterator[str]:
-    pad = INDENT * depth
-    title = f"  {outcome.action.title.default}" if outcome.action.title else ""
-    yield f"{pad}{outcome.verdict:<12}{_label(outcome)}{title}"
-    if outcome.note:
-        yield f"{pad}{INDENT}({outcome.note})"
-    for condition in outcome.conditions:
-        yield from _condition_lines(condition, depth + 1)
-    for child in outcome.children:
-        yield from _action_lines(child, depth + 1)
+class _Writer:
+    """Writes one outcome; remembers which sub-expressions it has opened."""
+
+    def __init__(self, only: str, levels: int) -> None:
+        self.only = only
+        self.levels = levels
+        self.opened: set[str] = set()
+
+    def lines(self, outcome: Outcome) -> Iterator[str]:
+        yield f"{outcome.plan.versioned} for {outcome.subject}"
+        for action in outcome.actions:
+            yield from self._action(action, 0)
+
+    def _action(self, outcome: ActionOutcome, depth: int) -> Iterator[str]:
+        if not any(self.only in item.path.lower() for item in outcome.walk()):
+            return
+        pad = INDENT * depth
+        title = f"  {outcome.action.title.default}" if outcome.action.title else ""
+        yield f"{pad}{outcome.verdict:<12}{_label(outcome)}{title}"
+        if outcome.note:
+            yield f"{pad}{INDENT}({outcome.note})"
+        for condition in outcome.conditions:
+            yield from self._condition(condition, depth + 1)
+        for child in outcome.children:
+            yield from self._action(child, depth + 1)
+
+    def _condition(self, condition: ConditionOutcome, depth: int) -> Iterator[str]:
+        pad = INDENT * depth
+        if condition.trace is None:
+            error = f": {condition.error}" if condition.error else ""
+            yield f"{pad}if {_short(condition.text)} → {condition.verdict}{error}"
+            return
+        yield from self._trace(condition.trace, depth, self.levels, "if ")
+        if condition.verdict is Verdict.CANNOT_TELL:
+            causes = ", ".join(dict.fromkeys(_causes(condition.trace)))
+            yield f"{pad}{INDENT}cannot tell because of: {causes or 'an empty result'}"
+
+    def _trace(self, trace: Trace, depth: int, levels: int, prefix: str = "") -> Iterator[str]:
+        pad = INDENT * depth
+        parts = [part for part in _parts(trace) if not _is_raw_data(part)]
+        is_known = bool(parts) and trace.text in self.opened
+        above = " (as above)" if is_known else ""
+        yield f"{pad}{prefix}{_short(trace.text)} → {_value(trace)}{above}"
+        if trace.resources and trace.value not in ([], [False]) and not _shows_resources(trace):
+            yield f"{pad}{INDENT}from {', '.join(_references(trace))}"
+        if levels > 0 and not is_known:
+            self.opened.add(trace.text)
+            for part in parts:
+                yield from self._trace(part, depth + 1, levels - 1)
+
+
+def _parts(trace: Trace) -> tuple[Trace, ...]:
+    """The sub-expressions; those of the only part when that is the whole said again."""
+    if len(trace.children) == 1 and trace.children[0].text == trace.text:
+        return _parts(trace.children[0])
+    return trace.children
+
+
+def _is_raw_data(trace: Trace) -> bool:
+    """Whether this is just the chart as it came in, known and not judged yet."""
+    return not trace.unknown and not trace.children and _shows_resources(trace)
+
+
+def _shows_resources(trace: Trace) -> bool:
+    return all(isinstance(item, dict) for item in trace.value)
 
 
 def _label(outcome: ActionOutcome) -> str:
     """The last two steps of the path: enough to find the action, short enough to read."""
     return "/".join(outcome.path.split("/")[-2:])
-
-
-def _condition_lines(condition: ConditionOutcome, depth: int) -> Iterator[str]:
-    pad = INDENT * depth
-    if condition.trace is None:
-        yield f"{pad}if {_short(condition.text)}"
-        yield f"{pad}   → {condition.verdict}{f': {condition.error}' if condition.error else ''}"
-        return
-    yield from _trace_lines(condition.trace, depth, "if ")
-    if condition.verdict is Verdict.CANNOT_TELL:
-        causes = ", ".join(dict.fromkeys(_causes(condition.trace)))
-        yield f"{pad}cannot tell because of: {causes or 'an empty result'}"
-
-
-def _trace_lines(trace: Trace, depth: int, prefix: str = "") -> Iterator[str]:
-    pad = INDENT * depth
-    yield f"{pad}{prefix}{_short(trace.text)} → {_value(trace)}"
-    if trace.resources:
-        yield f"{pad}{INDENT}from {', '.join(_references(trace))}"
-    for child in trace.children:
-        yield from _trace_lines(child, depth + 1)
 
 
 def _short(text: str) -> str:

@@ -21,6 +21,7 @@ MAX_STEPS = 5_000_000
 MAX_ITEMS = 200_000
 """Items that one collection may hold."""
 
+BUDGET_EXCEEDED = "budget-exceeded"
 _FOCUS_NAMES = frozenset({"context", "resource", "rootResource"})
 
 
@@ -38,11 +39,11 @@ class Budget:
         self.steps -= count
         if self.steps < 0:
             raise EvaluationError(
-                "the evaluation takes more steps than it may", code="budget-exceeded"
+                "the evaluation takes more steps than it may", code=BUDGET_EXCEEDED
             )
         if count > self.max_items:
             raise EvaluationError(
-                f"a collection holds more than {self.max_items} items", code="budget-exceeded"
+                f"a collection holds more than {self.max_items} items", code=BUDGET_EXCEEDED
             )
 
 
@@ -154,6 +155,16 @@ class Frame:
         self.evaluation = evaluation
         self.slots: list[Any] = [None] * size
         self.trace = trace
+
+
+def refuse_to_excuse(error: EvaluationError) -> None:
+    """Raise a failure that stands whatever the missing data is: a budget that is used up.
+
+    Any other failure beside something unknown may be one that the complete data would never have
+    come to; there the answer is unknown.
+    """
+    if error.code == BUDGET_EXCEEDED:
+        raise error
 
 
 def unknown() -> list[Any]:

@@ -26,7 +26,7 @@ from cds_service.fhirpath.equality import (
     distinct,
     order,
 )
-from cds_service.fhirpath.evaluation import Frame, unknown
+from cds_service.fhirpath.evaluation import Frame, refuse_to_excuse, unknown
 
 if TYPE_CHECKING:
     from cds_service.fhirpath.code import Run
@@ -48,7 +48,7 @@ def boolean(collection: list[Any]) -> Any:
 
 
 def conjunction(operands: list[Run]) -> Run:
-    """`and`: false wins, then unknown, then empty (6.5.1)."""
+    """`and`: false wins, then unknown, then empty (6.5.1). Evaluated from left to right."""
     return _settled(operands, decisive=False)
 
 
@@ -61,7 +61,13 @@ def _settled(operands: list[Run], *, decisive: bool) -> Run:
     def run(frame: Frame, this: list[Any]) -> list[Any]:
         open_: list[Any] | None = None
         for operand in operands:
-            value = boolean(operand(frame, this))
+            try:
+                value = boolean(operand(frame, this))
+            except EvaluationError as error:
+                if type(open_) is not Incomplete:
+                    raise
+                refuse_to_excuse(error)
+                continue
             if value is decisive:
                 return [decisive]
             if value is UNKNOWN:
@@ -88,7 +94,13 @@ def implication(left: Run, right: Run) -> Run:
         condition = boolean(left(frame, this))
         if condition is False:
             return [True]
-        conclusion = boolean(right(frame, this))
+        try:
+            conclusion = boolean(right(frame, this))
+        except EvaluationError as error:
+            if condition is not UNKNOWN:
+                raise
+            refuse_to_excuse(error)
+            return unknown()
         if conclusion is True:
             return [True]
         if condition is UNKNOWN or conclusion is UNKNOWN:

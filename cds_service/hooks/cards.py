@@ -257,19 +257,10 @@ def _card(draft: Draft, reader: Reader) -> dict[str, Any]:
     card: dict[str, Any] = {
         "uuid": str(uuid5(reader.decision_id, f"card:{draft.path}")),
         "summary": draft.summary,
+        "detail": "\n\n".join(draft.detail),
         "indicator": draft.indicator,
         "source": dict(draft.source),
-        "extension": {
-            EXTENSION: {
-                "decision": str(reader.decision_id),
-                "profile": reader.profile,
-                "rules": list(draft.rules),
-                "plans": list(draft.plans),
-            }
-        },
     }
-    if draft.detail:
-        card["detail"] = "\n\n".join(draft.detail)
     if draft.suggestions:
         card["suggestions"] = [dict(item) for item in draft.suggestions]
         card["selectionBehavior"] = "at-most-one" if draft.is_at_most_one else "any"
@@ -277,6 +268,14 @@ def _card(draft: Draft, reader: Reader) -> dict[str, Any]:
         card["overrideReasons"] = [dict(item) for item in draft.override_reasons]
     if draft.links:
         card["links"] = [dict(item) for item in draft.links]
+    card["extension"] = {
+        EXTENSION: {
+            "decision": str(reader.decision_id),
+            "profile": reader.profile,
+            "rules": list(draft.rules),
+            "plans": list(draft.plans),
+        }
+    }
     return {key: value for key, value in card.items() if value not in ("", [], {})}
 
 

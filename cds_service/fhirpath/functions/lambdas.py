@@ -114,7 +114,13 @@ def every(source: Run, criterion: Run, slot: int | None) -> Run:
         for position, item in enumerate(items):
             if slot is not None:
                 set_index(frame, slot, position, known=type(items) is list)
-            verdict = decide(criterion(frame, [item]))
+            try:
+                verdict = decide(criterion(frame, [item]))
+            except EvaluationError as error:
+                if complete:
+                    raise
+                refuse_to_excuse(error)
+                continue
             if verdict is UNKNOWN:
                 complete = False
             elif verdict is not True:
