@@ -56,7 +56,8 @@ def examples(folder: Path = EXAMPLES) -> Iterator[Body]:
 
 def large(templates: Mapping[str, str]) -> Body:
     """A patient-view request that fills every prefetch key of discovery's `templates`."""
-    chart = [_patient(), _condition(), *(_observation(index) for index in range(OBSERVATIONS))]
+    chart = [_patient(), *_conditions()]
+    chart += [_measurement(index) for index in range(OBSERVATIONS)]
     message = {
         "hook": "patient-view",
         "hookInstance": "00000000-0000-4000-8000-0000000000be",
@@ -86,22 +87,30 @@ def _patient() -> dict[str, Any]:
     }
 
 
-def _condition() -> dict[str, Any]:
+def _conditions() -> list[dict[str, Any]]:
+    """Back pain, and numbness without a date: it counts as new, so there is a card on any day."""
+    return [
+        _condition("back", "http://hl7.org/fhir/sid/icd-10", "M54.5")
+        | {"onsetDateTime": "2024-05-02"},
+        _condition("saddle-numbness", "http://snomed.info/sct", "449813001"),
+    ]
+
+
+def _condition(identifier: str, system: str, code: str) -> dict[str, Any]:
     terms = "http://terminology.hl7.org/CodeSystem"
     return {
         "resourceType": "Condition",
-        "id": "back",
+        "id": identifier,
         "clinicalStatus": {"coding": [{"system": f"{terms}/condition-clinical", "code": "active"}]},
         "verificationStatus": {
             "coding": [{"system": f"{terms}/condition-ver-status", "code": "confirmed"}]
         },
-        "code": {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10", "code": "M54.5"}]},
+        "code": {"coding": [{"system": system, "code": code}]},
         "subject": {"reference": f"Patient/{_PATIENT}"},
-        "onsetDateTime": "2024-05-02",
     }
 
 
-def _observation(index: int) -> dict[str, Any]:
+def _measurement(index: int) -> dict[str, Any]:
     code, display, unit, first, step = _MEASURES[index % len(_MEASURES)]
     day = _LAST_DAY - timedelta(days=1 + index * 3)
     number = fhir_json.decode(first.encode()) + index % 5 * fhir_json.decode(step.encode())
@@ -132,4 +141,5 @@ def _observation(index: int) -> dict[str, Any]:
             "system": "http://unitsofmeasure.org",
             "code": unit,
         },
+        "referenceRange": [{"text": "as printed on the laboratory's report"}],
     }

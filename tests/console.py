@@ -1,7 +1,7 @@
 """The shell blocks of a page, run for real: `$ ` starts a command, what follows is what it prints.
 
-An ellipsis `…` stands for any text. Ids of answers may be any UUID. The address of the documents,
-http://127.0.0.1:8080, becomes the one where the service of the test answers.
+An ellipsis `…` stands for any text, alone on a line for any lines. Ids may be any UUID. The address
+of the documents, http://127.0.0.1:8080, becomes the one where the service of the test answers.
 """
 
 from __future__ import annotations
@@ -10,20 +10,20 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from serving import COMMAND
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 REPOSITORY = Path(__file__).parent.parent
+COMMAND = Path(sys.executable).with_name("cds-service")
 DOCUMENTED = "127.0.0.1:8080"
 _BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_ANYTHING = {"…": ".*?", "<uuid>": _UUID.pattern}
+_ANYTHING = {"…": r"[^\n]*", "<lines>": r"(?:[^\n]*(?:\n|\Z))*?", "<uuid>": _UUID.pattern}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +67,8 @@ def workplace(folder: Path) -> Path:
     return folder
 
 
-def printed(step: Step, folder: Path, address: str = DOCUMENTED) -> str:
-    """What the command prints in `folder`; output on both streams, with the documents' address."""
+def printed(step: Step, folder: Path, address: str) -> str:
+    """What the command prints in `folder` on both streams; `address` is told as the documents'."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("CDS_")}
     environment = {
         "PATH": f"{COMMAND.parent}:{os.environ['PATH']}",
@@ -89,9 +89,12 @@ def printed(step: Step, folder: Path, address: str = DOCUMENTED) -> str:
 
 def is_as_shown(step: Step, output: str) -> bool:
     """Whether the output is what the page shows."""
-    return re.fullmatch(_pattern(step.shown), output, re.DOTALL) is not None
+    return re.fullmatch(_pattern(step.shown), output) is not None
 
 
 def _pattern(shown: str) -> str:
-    parts = re.split("(…|<uuid>)", _UUID.sub("<uuid>", shown))
-    return "".join(_ANYTHING.get(part, re.escape(part)) for part in parts)
+    """An ellipsis is any text; alone on a line, any number of lines."""
+    lines = re.sub(r"^ *…(?:\n|\Z)", "<lines>", _UUID.sub("<uuid>", shown), flags=re.MULTILINE)
+    return "".join(
+        _ANYTHING.get(part, re.escape(part)) for part in re.split("(<lines>|<uuid>|…)", lines)
+    )

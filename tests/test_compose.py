@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from serving import serving
+from fhir_stub import closed_port
 
 from cds_service import config
 
@@ -161,7 +161,7 @@ def test_the_image_runs_as_a_user_without_rights_and_has_no_installer():
 
 
 @pytest.mark.slow
-def test_the_health_check_of_the_image_tells_up_from_down(tmp_path):
+def test_the_health_check_of_the_image_tells_up_from_down(server):
     command = json.loads(re.search(r"HEALTHCHECK[^[]*(\[.*\])", DOCKERFILE)[1])
     assert command.pop(0) == "python"
 
@@ -170,10 +170,8 @@ def test_the_health_check_of_the_image_tells_up_from_down(tmp_path):
         run = [sys.executable, *command]
         return subprocess.run(run, env=environment, capture_output=True, check=False).returncode
 
-    with serving(tmp_path) as (address, _):
-        port = address.rpartition(":")[2]
-        assert check(port) == 0
-    assert check(port) == 1
+    assert check(server.place.rpartition(":")[2]) == 0
+    assert check(str(closed_port())) == 1
 
 
 # --- the seed loader ---

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import pytest
@@ -16,6 +17,9 @@ from cds_service.data import plan_library
 from cds_service.errors import CdsError
 from cds_service.hooks.languages import LANGUAGES
 from cds_service.hooks.service import PROFILES
+
+if TYPE_CHECKING:
+    from cds_service.data.plan_library import PlanLibrary
 
 REPOSITORY = Path(__file__).parent.parent
 PACKAGE = REPOSITORY / "cds_service"
@@ -131,9 +135,13 @@ def subclasses(kind: type[CdsError]) -> list[type[CdsError]]:
 # --- the services ---
 
 
-def test_the_prefetch_table_is_what_discovery_publishes():
+@pytest.fixture(scope="module")
+def library() -> PlanLibrary:
+    return plan_library.load(REPOSITORY / "plan_definitions")
+
+
+def test_the_prefetch_table_is_what_discovery_publishes(library):
     documented = [tuple(row) for row in rows(page("integrator-guide.md"), "## Prefetch")]
-    library = plan_library.load(REPOSITORY / "plan_definitions")
 
     known = {}
     for service in library.services.values():
@@ -152,12 +160,20 @@ def told(needs: dict[str, str]) -> str:
     return "; ".join(f"{need} on {', '.join(sorted(hooks))}" for need, hooks in by_need.items())
 
 
-def test_every_service_profile_and_language_is_documented():
+def test_every_service_profile_and_language_is_documented(library):
     guide = page("integrator-guide.md")
-    services = plan_library.load(REPOSITORY / "plan_definitions").services
 
-    for name in (*services, *PROFILES, *LANGUAGES):
+    for name in (*library.services, *PROFILES, *LANGUAGES):
         assert f"`{name}`" in guide, name
+
+
+def test_every_recommendation_stands_in_the_changelog_with_its_version(library):
+    rules = [plan for plan in library.content.plans.values() if plan.topic is not None]
+    told = (REPOSITORY / "CHANGELOG.md").read_text()
+
+    assert rules
+    for plan in rules:
+        assert f"| `{plan.id}` {plan.version} |" in told
 
 
 # --- links and modules ---

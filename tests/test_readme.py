@@ -4,18 +4,34 @@ from __future__ import annotations
 
 import re
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
 from console import DOCUMENTED, REPOSITORY, is_as_shown, printed, steps, workplace
-from serving import serving
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from console import Step
 
 README = REPOSITORY / "README.md"
-GUIDES = sorted((REPOSITORY / "docs").glob("*.md"))
+PAGES = [page for page in (README, *sorted((REPOSITORY / "docs").glob("*.md"))) if any(steps(page))]
 MAKE_RUN = "make run"
+
+
+@pytest.fixture(scope="module")
+def transcripts(tmp_path_factory, server) -> dict[Path, list[tuple[Step, str]]]:
+    """Every command and what it prints: all pages at the same time, each in a place of its own."""
+
+    def transcript(page: Path) -> list[tuple[Step, str]]:
+        """One command after the other, as a reader does them."""
+        place = workplace(tmp_path_factory.mktemp("page"))
+        todo = [step for step in steps(page) if step.command != MAKE_RUN]
+        return [(step, printed(step, place, server.place)) for step in todo]
+
+    with ThreadPoolExecutor() as pool:
+        return dict(zip(PAGES, pool.map(transcript, PAGES), strict=True))
 
 
 def check(step: Step, output: str) -> None:
@@ -23,18 +39,10 @@ def check(step: Step, output: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", [README, *GUIDES], ids=lambda page: page.name)
-def test_commands_print_what_the_page_shows(page, tmp_path):
-    """One after the other and in one place, because a reader does them in order."""
-    todo = [step for step in steps(page) if step.command != MAKE_RUN]
-    folder = workplace(tmp_path)
-    if not any(DOCUMENTED in step.command for step in todo):
-        for step in todo:
-            check(step, printed(step, folder))
-        return
-    with serving(tmp_path, CDS_PLANS=str(folder / "plan_definitions")) as (url, _):
-        for step in todo:
-            check(step, printed(step, folder, url.removeprefix("http://")))
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_print_what_the_page_shows(page, transcripts):
+    for step, output in transcripts[page]:
+        check(step, output)
 
 
 def test_make_run_starts_the_service_on_the_documented_port():
@@ -47,16 +55,14 @@ def test_make_run_starts_the_service_on_the_documented_port():
 
 
 @pytest.mark.slow
-def test_the_service_prints_what_the_readme_shows_for_make_run(tmp_path):
+def test_the_service_prints_what_the_readme_shows_for_make_run(server):
     step = next(step for step in steps(README) if step.command == MAKE_RUN)
 
-    with serving(tmp_path) as (url, output):
-        told = output.replace(url, f"http://{DOCUMENTED}")
-    check(step, told.strip("\n"))
+    check(step, "\n".join(server.said).replace(server.place, DOCUMENTED))
 
 
 def test_the_readme_names_targets_that_exist():
     targets = re.findall(r"^([a-z]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE)
 
-    named = re.findall(r"\bmake ([a-z]+)\b", README.read_text())
+    named = re.findall(r"[`$ ]make ([a-z]+)[`\n]", README.read_text())
     assert {"run", "test"} <= set(named) <= set(targets)

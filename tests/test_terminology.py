@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
 from cds_service.errors import ContentError
@@ -244,3 +247,77 @@ def test_codings_of_an_unknown_set_are_an_error_with_a_hint():
     with pytest.raises(ContentError) as caught:
         loaded.codings("VS-FEVR")
     assert caught.value.hint == "did you mean 'VS-FEVER'?"
+
+
+# -- the codes of our own content -----------------------------------------------------------
+
+SHARED = Path(__file__).parents[1] / "plan_definitions" / "shared"
+ICD_CM = "http://hl7.org/fhir/sid/icd-10-cm"
+ICD_GM = "http://fhir.de/CodeSystem/bfarm/icd-10-gm"
+ATC = "http://www.whocc.no/atc"
+
+
+@pytest.fixture(scope="module")
+def content():
+    files = [*SHARED.glob("ValueSet-*.json"), *SHARED.glob("CodeSystem-*.json")]
+    return ValueSets(json.loads(file.read_text(encoding="utf-8")) for file in sorted(files))
+
+
+def test_all_shared_value_sets_are_usable(content):
+    assert content.problems == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "system", "code"),
+    [
+        ("VS-LBP", ICD, "M545"),
+        ("VS-LBP", ICD_CM, "M54.50"),
+        ("VS-LBP", ICD_CM, "M54.5"),
+        ("VS-LBP", "urn:oid:2.16.578.1.12.4.1.1.7110", "M54.5"),
+        ("VS-LBP", "http://fhir.de/CodeSystem/dimdi/icd-10-gm", "M54.5"),
+        ("VS-LRS", "http://hl7.org/fhir/sid/icpc-1-nl", "L86"),
+        ("VS-LRS", "urn:oid:2.16.578.1.12.4.1.1.7170", "L86"),
+        ("VS-LRS", ICD_CM, "M54.41"),
+        ("VS-MALIGNANCY", ICD, "C43.9"),
+        ("VS-MALIGNANCY", ICD_GM, "C61"),
+        ("VS-WEIGHT-LOSS", ICPC, "T08"),
+        ("VS-FEVER", ICD_GM, "R50.9"),
+        ("RX-NSAID", "http://fhir.de/CodeSystem/bfarm/atc", "M01AE01"),
+        ("RX-ANTIEPILEPTIC", ATC, "N03AX16"),
+        ("RX-ANTIEPILEPTIC", ATC, "N02BF02"),
+        ("VS-FOOTDROP-NEEDS-SITE", ICD, "M21.3"),
+        ("VS-REDFLAG", ICD, "C79.5"),
+    ],
+)
+def test_the_shared_sets_match_what_the_rulings_name(content, name, system, code):
+    assert content.resolve(name)(system, code)
+
+
+@pytest.mark.parametrize(
+    ("name", "system", "code"),
+    [
+        ("VS-LBP", SCT, "161891005"),
+        ("VS-LBP", ICPC, "M54.5"),
+        ("VS-SADDLE", ICD, "R20.0"),
+        ("VS-SADDLE", SCT, "271594007"),
+        ("VS-LEG-WEAKNESS", SCT, "26544005"),
+        ("VS-LEG-WEAKNESS", ICD, "R29.8"),
+        ("VS-FOOTDROP", ICD, "M21.3"),
+        ("VS-LRS", ICD_GM, "M54.12"),
+        ("VS-MALIGNANCY", ICD, "C44.3"),
+        ("VS-MALIGNANCY", ICD_CM, "C4431"),
+        ("VS-WEIGHT-LOSS", ICD, "T08"),
+        ("VS-VERT-FRACTURE", ICPC, "T08"),
+        ("VS-AAA", ICPC, "K99"),
+    ],
+)
+def test_the_shared_sets_leave_out_what_the_rulings_exclude(content, name, system, code):
+    assert not content.resolve(name)(system, code)
+
+
+def test_override_reasons_speak_four_languages(content):
+    system = "https://lbp.example.org/fhir/CodeSystem/lbp-override"
+
+    assert content.display(system, "OR-LATER") == "Not now, remind later"
+    for language in ("de", "nl", "nb"):
+        assert content.display(system, "OR-LATER", language) != "Not now, remind later"

@@ -133,14 +133,15 @@ class ActionCompiler:
                 )
                 continue
             text = expression.string("expression") or ""
+            description = expression.string("description")
             language = expression.string("language") or LANGUAGES[0]
             if language not in LANGUAGES:
                 reason = f"expressions in {language} are not supported yet"
-                compiled.append(Condition(text, None, reason))
+                compiled.append(Condition(text, None, description, reason))
                 continue
             program = scope.compile(expression, self.problems)
             if program is not None:
-                compiled.append(Condition(text, program))
+                compiled.append(Condition(text, program, description))
         return tuple(compiled)
 
     def _for_each(self, element: Element, scope: Scope) -> Named | None:

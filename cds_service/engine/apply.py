@@ -152,20 +152,17 @@ class _Run:
 
     def _condition(self, condition: Condition, evaluation: Evaluation) -> ConditionOutcome:
         if condition.expression is None:
-            return ConditionOutcome(condition.text, Verdict.ERROR, error=condition.unsupported)
-        program = condition.expression.program
+            return ConditionOutcome(condition, Verdict.ERROR, error=condition.unsupported)
+        program, trace = condition.expression.program, None
         try:
             if program.traced:
                 trace = program.explain(evaluation, evaluation.focus)
                 value = Incomplete(trace.value) if trace.unknown else trace.value
             else:
-                trace, value = None, program.evaluate(evaluation, evaluation.focus)
-            verdict = _VERDICTS[truth(value)]
+                value = program.evaluate(evaluation, evaluation.focus)
+            return ConditionOutcome(condition, _VERDICTS[truth(value)], trace=trace)
         except EvaluationError as error:
-            return ConditionOutcome(
-                condition.text, Verdict.ERROR, program.reads, error=error.message
-            )
-        return ConditionOutcome(condition.text, verdict, program.reads, trace=trace)
+            return ConditionOutcome(condition, Verdict.ERROR, error=error.message)
 
     def _resource(
         self, action: Action, path: str, evaluation: Evaluation

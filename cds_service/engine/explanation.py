@@ -67,15 +67,16 @@ class _Writer:
         for child in outcome.children:
             yield from self._action(child, depth + 1)
 
-    def _condition(self, condition: ConditionOutcome, depth: int) -> Iterator[str]:
-        pad = INDENT * depth
-        if condition.trace is None:
-            error = f": {condition.error}" if condition.error else ""
-            yield f"{pad}if {_short(condition.text)} → {condition.verdict}{error}"
+    def _condition(self, outcome: ConditionOutcome, depth: int) -> Iterator[str]:
+        pad, condition = INDENT * depth, outcome.condition
+        asked = f"if {condition.description}: " if condition.description else "if "
+        if outcome.trace is None:
+            error = f": {outcome.error}" if outcome.error else ""
+            yield f"{pad}{asked}{_short(condition.text)} → {outcome.verdict}{error}"
             return
-        yield from self._trace(condition.trace, depth, self.levels, "if ")
-        if condition.verdict is Verdict.CANNOT_TELL:
-            causes = ", ".join(dict.fromkeys(_causes(condition.trace)))
+        yield from self._trace(outcome.trace, depth, self.levels, asked)
+        if outcome.verdict is Verdict.CANNOT_TELL:
+            causes = ", ".join(dict.fromkeys(_causes(outcome.trace)))
             yield f"{pad}{INDENT}cannot tell because of: {causes or 'an empty result'}"
 
     def _trace(self, trace: Trace, depth: int, levels: int, prefix: str = "") -> Iterator[str]:
@@ -165,14 +166,19 @@ def _action_json(outcome: ActionOutcome) -> dict[str, Any]:
     return json
 
 
-def _condition_json(condition: ConditionOutcome) -> dict[str, Any]:
-    json: dict[str, Any] = {"expression": condition.text, "verdict": str(condition.verdict)}
-    if condition.error:
-        json["error"] = condition.error
-    if condition.trace is not None:
-        json["trace"] = _trace_json(condition.trace)
-        if condition.verdict is Verdict.CANNOT_TELL:
-            json["unknown"] = list(dict.fromkeys(_causes(condition.trace)))
+def _condition_json(outcome: ConditionOutcome) -> dict[str, Any]:
+    json: dict[str, Any] = {
+        "expression": outcome.condition.text,
+        "verdict": str(outcome.verdict),
+    }
+    if outcome.condition.description:
+        json["description"] = outcome.condition.description
+    if outcome.error:
+        json["error"] = outcome.error
+    if outcome.trace is not None:
+        json["trace"] = _trace_json(outcome.trace)
+        if outcome.verdict is Verdict.CANNOT_TELL:
+            json["unknown"] = list(dict.fromkeys(_causes(outcome.trace)))
     return json
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from cds_service.engine.plan_definition import Action, Plan
+    from cds_service.engine.plan_definition import Action, Condition, Plan
     from cds_service.fhirpath import Trace
 
 
@@ -27,11 +27,10 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ConditionOutcome:
-    """One condition: its text, its verdict, and its trace when the content was compiled traced."""
+    """One condition and its verdict; with its trace when the content was compiled traced."""
 
-    text: str
+    condition: Condition
     verdict: Verdict
-    reads: frozenset[str] = frozenset()
     error: str | None = None
     trace: Trace | None = None
 

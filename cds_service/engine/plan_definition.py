@@ -49,10 +49,14 @@ class Expression:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """An applicability condition; `unsupported` says why it cannot be evaluated at all."""
+    """An applicability condition: its text, and the author's words for what it asks, if any.
+
+    `unsupported` says why it cannot be evaluated at all.
+    """
 
     text: str
     expression: Expression | None
+    description: str | None = None
     unsupported: str | None = None
 
 

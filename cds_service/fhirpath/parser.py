@@ -219,7 +219,7 @@ class _Parser:
     def call(self, name: Token) -> Call:
         opened = self.take()
         arguments: list[Syntax] = []
-        if not self.at(")"):
+        if not self.at(")") and self.peek().kind != "end":
             arguments.append(self.argument(name))
             while self.at(","):
                 self.take()

@@ -93,7 +93,7 @@ def _environment(node: Variable, scope: Scope) -> Code:
     declared, kind = scope.names.variable_type(name)
     if not declared and scope.names.strict_variables and name not in _FOCUS:
         known = [*scope.names.known_names(), *_FOCUS, *STANDARD]
-        hint = did_you_mean(name, known)
+        hint = did_you_mean(f"%{name}", [f"%{other}" for other in known])
         raise scope.error(node, f"unknown variable '%{name}'", hint, code="unknown-variable")
     concrete = kind if kind is not None and kind != "Any" else None
 

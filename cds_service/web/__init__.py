@@ -50,7 +50,9 @@ def create_app(settings: Settings, *, log: TextIO | None = None) -> Flask:
         profile=settings.profile,
     )
     app = Flask(__name__)
-    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    app.config["MAX_BODY_BYTES"] = settings.max_body_bytes
+    # One byte more is read: a body in chunks would else be cut at the limit, not refused.
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes + 1
     app.url_map.strict_slashes = False  # served with and without, never redirected (DISC-24)
     app.url_map.merge_slashes = False
     logs.attach(app, logger)

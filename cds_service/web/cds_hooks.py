@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint, Response, g, request
-from werkzeug.exceptions import UnsupportedMediaType
+from flask import Blueprint, Response, current_app, g, request
+from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from cds_service import fhir_json
 from cds_service.errors import UnknownService, did_you_mean
@@ -119,7 +119,10 @@ def _body() -> Any:
         )
     if request.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
         raise UnsupportedMediaType("send the body as it is, without Content-Encoding")
-    return fhir_json.decode(request.get_data(cache=False))
+    body = request.get_data(cache=False)
+    if len(body) > current_app.config["MAX_BODY_BYTES"]:
+        raise RequestEntityTooLarge
+    return fhir_json.decode(body)
 
 
 def _json(value: Any) -> Response:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from flask import Response, g
-from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
+from werkzeug.exceptions import BadRequest, HTTPException, MethodNotAllowed
 
 from cds_service import fhir_json
 from cds_service.errors import CdsError, NotTrusted, PrefetchUnavailable
@@ -43,6 +44,7 @@ def register(app: Flask) -> None:
     """Answer every error of `app` with an OperationOutcome."""
     app.register_error_handler(CdsError, _ours)
     app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(ParseException, _unreadable)
     app.register_error_handler(Exception, _bug)
 
 
@@ -75,6 +77,10 @@ def _http(error: HTTPException) -> Response:
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
     return response
+
+
+def _unreadable(_: ParseException) -> Response:
+    return _http(BadRequest("the body did not arrive as HTTP says it should"))
 
 
 def _bug(error: Exception) -> Response:

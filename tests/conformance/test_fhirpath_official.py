@@ -1,11 +1,10 @@
-"""HL7's own FHIRPath cases for R4 (tests-fhir-r4.xml): every one passes or is listed with a reason."""
+"""HL7's own FHIRPath cases for R4: every one passes, or is listed with a reason."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
-
 from conformance.suites import Suite, failure
 
 SUITE = Suite("official")

@@ -61,6 +61,7 @@ class Client:
     def open(self, method: str, path: str, **options: Any) -> Answer:
         response = self.app.test_client().open(path, method=method, **options)
         answer = Answer(response.status_code, dict(response.headers), response.get_data())
+        response.close()
         checker.exchange(method, path, answer.status, answer.headers, answer.body)
         return answer
 
@@ -113,24 +114,26 @@ class Server:
 def serving(folder: Path, **environ: str) -> Iterator[Server]:
     """Start the command in a folder of its own, wait until it says where it is, stop it after."""
     variables = {f"CDS_{name}": value for name, value in environ.items()}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "cds_service", "serve"],
-        cwd=folder,
-        env={"PATH": os.environ["PATH"], "CDS_PORT": "0", **variables},
-        stdout=subprocess.PIPE,
-        stderr=(folder / "stderr").open("w"),
-        text=True,
-    )
+    errors = folder / "stderr"
+    with errors.open("w") as stderr:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "cds_service", "serve"],
+            cwd=folder,
+            env={"PATH": os.environ["PATH"], "CDS_PORT": "0", **variables},
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+        )
     server = Server(process)
     for line in process.stdout:
         server.said.append(line.rstrip())
         if "answers at " in line:
             server.url = line.split("answers at ")[1].strip()
-        if line.startswith("  CDS_PROFILE="):
+        if line.startswith("  CDS_LOG_LEVEL="):
             break
-    assert server.url, (folder / "stderr").read_text()
+    assert server.url, errors.read_text()
     yield server
     process.send_signal(signal.SIGTERM)
     server.said += [line.rstrip() for line in process.stdout]
     process.stdout.close()
-    assert process.wait(timeout=15) == 0, (folder / "stderr").read_text()
+    assert process.wait(timeout=15) == 0, errors.read_text()

@@ -16,20 +16,30 @@ ACCEPTED = {
 }
 
 
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "cds.sqlite3"
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    return tmp_path_factory.mktemp("feedback") / "cds.sqlite3"
 
 
-@pytest.fixture
-def own(path):
-    """An application with a database of this test's own."""
+@pytest.fixture(scope="module")
+def application(path):
     return client_with(DATABASE_URL=f"sqlite:///{path}")
+
+
+@pytest.fixture
+def own(application, path):
+    """An application with a database of this module's own, empty at the start of each test."""
+    for table in ("feedback_comment", "feedback", "decision_card", "decision"):
+        stored(path, f"delete from {table}")
+    application.log.seek(0)
+    application.log.truncate()
+    return application
 
 
 def stored(path, query="select count(*) from feedback"):
     connection = sqlite3.connect(path)
     found = connection.execute(query).fetchall()
+    connection.commit()
     connection.close()
     return found
 
@@ -88,11 +98,12 @@ def test_a_comment_is_neither_logged_nor_echoed(own, path, address):
     assert stored(path, "select comment from feedback_comment") == [("canary Jane Doe",)]
 
 
-@pytest.fixture
-def storeless(tmp_path):
+@pytest.fixture(scope="module")
+def storeless(tmp_path_factory):
     """An application whose database cannot be opened: a file stands where its folder should be."""
-    (tmp_path / "var").write_text("in the way")
-    return client_with(DATABASE_URL=f"sqlite:///{tmp_path}/var/cds.sqlite3")
+    var = tmp_path_factory.mktemp("storeless") / "var"
+    var.write_text("in the way")
+    return client_with(DATABASE_URL=f"sqlite:///{var}/cds.sqlite3")
 
 
 @pytest.mark.requirement("FB-24", "DISC-15", "RESP-6")

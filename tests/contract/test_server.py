@@ -81,6 +81,29 @@ def test_broken_chunks_are_the_clients_fault(server, address):
         assert b" 400 " in wire.recv(4096).split(b"\r\n")[0]
 
 
+def test_what_follows_broken_chunks_is_not_taken_for_a_request(server, address):
+    host, port = server.place.split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as wire:
+        head = f"POST {address()} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        hidden = "GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
+        wire.sendall(f"{head}Transfer-Encoding: chunked\r\n\r\nzz\r\n{hidden}".encode())
+        said = b""
+        while part := wire.recv(4096):
+            said += part
+    assert b'"up"' not in said
+
+
+@pytest.mark.requirement("DISC-24")
+def test_two_slashes_are_not_a_redirect(server):
+    connection = connect(server)
+    connection.request("GET", "//cds-services")
+    answer = connection.getresponse()
+    assert answer.status in {200, 404}
+    assert answer.headers["Content-Type"] == "application/json"
+    answer.read()
+    connection.close()
+
+
 @pytest.mark.requirement("CORS-2", "CORS-5")
 def test_preflight_and_errors_carry_cors_on_the_wire(server, address):
     asked = {

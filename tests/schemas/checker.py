@@ -38,6 +38,7 @@ REQUESTS = {
     "MedicationRequest",
     "NutritionOrder",
     "ServiceRequest",
+    "Task",
     "CommunicationRequest",
 }
 
@@ -147,7 +148,8 @@ def _action(action: Mapping[str, Any], patient: str, seen: set[str]) -> None:
     if action["type"] == "update":
         assert name in seen, f"updates the unseen {name} (ACT-9)"
         return
-    subject = resource.get("subject", resource.get("patient", {})).get("reference")
+    about = {"Task": "for", "Coverage": "beneficiary"}.get(resource["resourceType"], "subject")
+    subject = resource.get(about, resource.get("patient", {})).get("reference")
     assert subject == f"Patient/{patient}", f"creates for {subject} (ACT-8)"
     if resource["resourceType"] in REQUESTS:
         assert resource.get("status") == "draft", (

@@ -14,7 +14,7 @@ from cds_service.fhirpath.arithmetic import add
 from cds_service.fhirpath.code import Code, Compiling, Run, Site
 from cds_service.fhirpath.collection import UNKNOWN, Incomplete, scalar, system_value
 from cds_service.fhirpath.equality import collections_equal, order
-from cds_service.fhirpath.evaluation import Frame, unknown
+from cds_service.fhirpath.evaluation import Frame, refuse_to_excuse, unknown
 from cds_service.fhirpath.functions.filtering import joint_types
 from cds_service.fhirpath.functions.lambdas import Lambda, decide, set_index
 from cds_service.fhirpath.functions.registry import Table, merged, over_collections, without
@@ -55,7 +55,8 @@ def _agreed(then: Run, otherwise: Run, frame: Frame, focus: list[Any]) -> list[A
     """What both branches answer, or unknown when they differ or one of them cannot be evaluated."""
     try:
         one, other = then(frame, focus), otherwise(frame, focus)
-    except EvaluationError:
+    except EvaluationError as error:
+        refuse_to_excuse(error)
         return unknown()
     if type(one) is not list or type(other) is not list:
         return unknown()

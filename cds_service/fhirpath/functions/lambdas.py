@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from cds_service.errors import EvaluationError
 from cds_service.fhirpath.collection import UNKNOWN, Incomplete, describe, scalar
+from cds_service.fhirpath.evaluation import Frame, refuse_to_excuse
 from cds_service.fhirpath.functions.registry import Dependencies, merged, without
 
 if TYPE_CHECKING:
     from cds_service.fhirpath.code import Code, Compiling, Run, Scope, Site
-    from cds_service.fhirpath.evaluation import Frame
     from cds_service.fhirpath.syntax import Syntax
 
 

@@ -1,0 +1,63 @@
+"""Regular expressions: what can take too long is refused, what is accepted is quick."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from cds_service.errors import EvaluationError
+from cds_service.fhirpath import compile as compile_expression
+from cds_service.fhirpath.functions.regex import Effort, check, compiled
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["(a+)+", "(a*)*b", "(a|a)*", "(a|ab)+c", "([a-z]+)*$", "(.*)*", "(a?){50}a{50}",
+     r"(\w+\s?)+", r"(a)\1", "(?=a+)b", "(?<!x)a", "(a|b|ab)*c", "a?" * 60 + "a" * 60,
+     "(a|aa)" * 40, "x" * 600, "(", "[z-a]", "(?P<n>a)(?P=n)"],
+)  # fmt: skip
+def test_a_pattern_that_may_hang_or_is_wrong_is_refused(pattern) -> None:
+    assert isinstance(check(pattern), str)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [
+        ("^[A-Z]{2}[0-9]+$", "AB12"),
+        (".*Library.*", "x/Library/y"),
+        ("(foo|bar)+", "foobar"),
+        (r"^\d{4}(-\d{2}(-\d{2})?)?$", "2024-01-31"),
+        (r"(\d{2}:)+", "10:20:"),
+        (r"^\p{Lu}\p{Ll}*$", "Ærlig"),
+        (r"\bL[4-5]\b|\bS1\b", "root S1"),
+        ("a.b", "a\nb"),
+    ],
+)
+def test_ordinary_patterns_work(pattern, text) -> None:
+    assert isinstance(check(pattern), Effort)
+    assert compiled(pattern, None, text).search(text)
+
+
+@pytest.mark.parametrize("pattern", ["a*a*b", ".*a.*b", "(foo|bar)+x", r"\s+$", "a{0,900}b"])
+def test_an_accepted_pattern_is_quick_on_the_longest_text_that_it_accepts(pattern) -> None:
+    effort = check(pattern)
+    assert isinstance(effort, Effort)
+    for text in ("a" * effort.longest_text(), " " * (effort.longest_text() - 1) + "x"):
+        started = time.perf_counter()
+        compiled(pattern, None, text).search(text)
+        assert time.perf_counter() - started < 5
+
+
+def test_a_text_that_is_too_long_for_the_pattern_is_an_error() -> None:
+    with pytest.raises(EvaluationError, match="at most"):
+        compiled(".*a.*b.*c", None, "x" * 5000)
+
+
+def test_groups_in_a_substitution() -> None:
+    program = compile_expression(r"'2024-05'.replaceMatches('(\\d+)-(\\d+)', '$2/$1 $$')")
+    assert program({}) == ["05/2024 $"]
+
+
+def test_a_backslash_in_a_substitution_is_itself() -> None:
+    assert compile_expression(r"'a'.replaceMatches('a', '\\1')")({}) == ["\\1"]
