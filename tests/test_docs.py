@@ -5,6 +5,7 @@ What the documents show is executed in `test_readme.py`.
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -96,13 +97,29 @@ def test_no_setting_is_named_that_does_not_exist():
 
 
 def raised(*parts: str) -> set[str]:
-    """The codes in the source of these parts of the package."""
+    """Every `code=` in the source of these parts of the package, named constants resolved."""
     files = [
         path
         for part in parts
         for path in ([PACKAGE / part] if part.endswith(".py") else (PACKAGE / part).rglob("*.py"))
     ]
-    return {code for path in files for code in re.findall(r'\bcode="([a-z-]+)"', path.read_text())}
+    nodes = [node for path in files for node in ast.walk(ast.parse(path.read_text()))]
+    constants = {
+        node.targets[0].id: node.value.value
+        for node in nodes
+        if isinstance(node, ast.Assign)
+        and isinstance(node.targets[0], ast.Name)
+        and isinstance(node.value, ast.Constant)
+    }
+    values = [node.value for node in nodes if isinstance(node, ast.keyword) and node.arg == "code"]
+    written = [
+        either
+        for value in values
+        for either in ([value.body, value.orelse] if isinstance(value, ast.IfExp) else [value])
+    ]
+    literal = {node.value for node in written if isinstance(node, ast.Constant)}
+    named = {constants.get(node.id) for node in written if isinstance(node, ast.Name)}
+    return {code for code in literal | named if isinstance(code, str)}
 
 
 def documented_codes(name: str) -> set[str]:

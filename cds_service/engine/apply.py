@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
 
 from cds_service.engine.activity_definition import instantiate
-from cds_service.engine.dynamic_value import set_value, to_json
+from cds_service.engine.dynamic_value import set_value
 from cds_service.engine.outcome import ActionOutcome, ConditionOutcome, Outcome, Verdict
 from cds_service.engine.plan_definition import Activity, Plan
 from cds_service.errors import EvaluationError
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from cds_service.engine.plan_definition import Action, Condition, DynamicValue, Expression
+
+ACTION = "RequestGroup.action"
 
 _VERDICTS = {
     Truth.TRUE: Verdict.FIRED,
@@ -185,8 +187,7 @@ class _Run:
         for value in action.dynamic_values:
             found = _values(value, evaluation)
             if resource is None or value.path.startswith("action."):
-                if found:
-                    changes[value.path.removeprefix("action.")] = [to_json(item) for item in found]
+                set_value(changes, value.path, found, kind=ACTION)
             else:
                 set_value(resource, value.path, found)
         return resource, changes

@@ -15,8 +15,12 @@ if TYPE_CHECKING:
 _STEP = re.compile(r"([A-Za-z][A-Za-z0-9]*)(?:\[(\d+)\])?")
 
 
-def set_value(resource: dict[str, Any], path: str, values: Sequence[Any]) -> None:
+def set_value(
+    resource: dict[str, Any], path: str, values: Sequence[Any], *, kind: str | None = None
+) -> None:
     """Set what `path` names in `resource` (changed in place) to `values`; no values, no change.
+
+    `kind` is the FHIR type of `resource` where it is not a resource (`RequestGroup.action`).
 
     Missing objects on the way are created; a list met on the way without an index means its first
     element. A list element takes all values, another element takes exactly one.
@@ -24,9 +28,9 @@ def set_value(resource: dict[str, Any], path: str, values: Sequence[Any]) -> Non
     """
     if not values:
         return
-    steps = _steps(path, str(resource.get("resourceType")))
+    kind = kind or str(resource.get("resourceType"))
+    steps = _steps(path, kind)
     target: dict[str, Any] = resource
-    kind = str(resource.get("resourceType"))
     for name, index in steps[:-1]:
         kind, is_list = _shape(kind, name, path)
         target = _descend(target, name, index, is_list=is_list)
@@ -59,7 +63,9 @@ def to_json(value: Any) -> Any:
 
 def _steps(path: str, resource_type: str) -> list[tuple[str, int | None]]:
     steps = []
-    for part in path.removeprefix("%resource.").removeprefix(f"{resource_type}.").split("."):
+    for prefix in ("%resource.", f"{resource_type}.", "action."):
+        path = path.removeprefix(prefix)
+    for part in path.split("."):
         match = _STEP.fullmatch(part)
         if match is None:
             raise EvaluationError(f"'{path}' is not a path that a dynamic value can set")

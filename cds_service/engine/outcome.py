@@ -40,8 +40,8 @@ class ActionOutcome:
     """One action of the plan as it came out for this request.
 
     `path` is stable for the same content and request; ids are made from it. `values` holds what
-    the texts' placeholders came to, `changes` the dynamic values of the action itself, `resource`
-    the request resource that the action proposes, edits or removes.
+    the texts' placeholders came to, `changes` the members of RequestGroup.action that dynamic
+    values set, `resource` the request resource that the action proposes, edits or removes.
     """
 
     action: Action

@@ -12,7 +12,7 @@ from cds_service.errors import EvaluationError
 from cds_service.fhirpath import quantity as quantities
 from cds_service.fhirpath import temporal
 from cds_service.fhirpath.collection import UNKNOWN, describe, scalar
-from cds_service.fhirpath.evaluation import unknown
+from cds_service.fhirpath.evaluation import BUDGET_EXCEEDED, unknown
 from cds_service.fhirpath.quantity import Kind, Quantity
 from cds_service.fhirpath.temporal import DateTime, Temporal, Time
 from cds_service.fhirpath.values import Long
@@ -46,7 +46,7 @@ def fits(value: Any, *operands: Any) -> Any:
     if isinstance(value, int):
         longest = any(isinstance(operand, Long) for operand in operands)
         limit = _LARGEST_LONG if longest else _LARGEST_INTEGER
-        if abs(value) > limit + 1:
+        if not -limit - 1 <= value <= limit:
             return None
         return Long(value) if longest else value
     if isinstance(value, Decimal) and not value.is_finite():
@@ -149,7 +149,7 @@ def _modulo(one: Any, other: Any) -> Any:
 def joined(one: str, other: str) -> str:
     """Both texts together; EvaluationError beyond a million characters."""
     if len(one) + len(other) > _MAX_TEXT:
-        raise EvaluationError("a text grows too long", code="budget-exceeded")
+        raise EvaluationError("a text grows too long", code=BUDGET_EXCEEDED)
     return one + other
 
 

@@ -15,7 +15,7 @@ from cds_service.fhirpath.evaluation import Frame
 
 if TYPE_CHECKING:
     from cds_service.fhirpath.definition import Definition, Membership
-    from cds_service.fhirpath.expansion import Shared
+    from cds_service.fhirpath.evaluation import Evaluation
     from cds_service.fhirpath.syntax import Call, Syntax
 
 Run = Callable[[Frame, list[Any]], list[Any]]
@@ -25,6 +25,24 @@ Types = frozenset[str] | None
 """The FHIR types that items can have, None when nothing is known."""
 
 NOTHING: frozenset[Any] = frozenset()
+
+
+class SharedPart(Protocol):
+    """A part that is compiled once and evaluated once per request, wherever it is used."""
+
+    @property
+    def types(self) -> Types:
+        """What is known of the types of its items."""
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """The environment variables that it reads."""
+
+    def value(self, evaluation: Evaluation) -> list[Any]:
+        """Its value in this scope."""
+
+    def traced_value(self, frame: Frame) -> list[Any]:
+        """Its value, with its trace put under the current part."""
 
 
 class Names(Protocol):
@@ -50,12 +68,14 @@ class Names(Protocol):
     def tree(self, definition: Definition) -> Syntax:
         """The syntax tree of a definition's expression."""
 
-    def shared(self, definition: Definition, active: tuple[str, ...], *, traced: bool) -> Shared:
+    def shared(
+        self, definition: Definition, active: tuple[str, ...], *, traced: bool
+    ) -> SharedPart:
         """The shared part of a definition that is a name; `active` are those around it."""
 
     def shared_call(
         self, key: str, build: Callable[[Compiling], Code], *, traced: bool
-    ) -> Shared | None:
+    ) -> SharedPart | None:
         """The shared part of a call, made by `build` once; None if it is not closed."""
 
 

@@ -182,12 +182,13 @@ def _primitive_kind(value: Any, kind: str | None) -> str | None:
 
 
 _INTEGERS = frozenset({"integer", "positiveInt", "unsignedInt"})
-_TEMPORAL: dict[str, Any] = {
+TEMPORAL_TYPES: dict[str | None, Any] = {
     "date": parse_date,
     "dateTime": parse_datetime,
     "instant": parse_datetime,
     "time": parse_time,
 }
+"""The FHIR types whose JSON string is a date or time, and how it is read."""
 
 
 def system_value(item: Any) -> Any:
@@ -206,8 +207,8 @@ def system_value(item: Any) -> Any:
     kind = item.type
     if value is None or type(value) is bool:
         return value
-    if kind in _TEMPORAL and type(value) is str:
-        parsed = _TEMPORAL[kind](value)
+    if kind in TEMPORAL_TYPES and type(value) is str:
+        parsed = TEMPORAL_TYPES[kind](value)
         if parsed is None:
             raise EvaluationError(f"'{value}' is not a valid {kind}", code="invalid-data")
         return parsed

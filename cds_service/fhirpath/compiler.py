@@ -22,6 +22,7 @@ from cds_service.fhirpath.operators import (
     BOOLEAN_RESULT,
     conjunction,
     disjunction,
+    equals_text,
     implication,
     union,
 )
@@ -272,6 +273,8 @@ def _operation(compiler: Compiler, node: Any, scope: Scope) -> Code:
     build = compiler.observe if visible else compiler.operand
     operands = [build(part, scope) for part in node.operands]
     runs = [operand.run for operand in operands]
+    if operator == "=" and operands[1].constant and isinstance(operands[1].constant[0], str):
+        return Code(equals_text(runs[0], operands[1].constant[0]), BOOLEAN, **merged(*operands))
     types = BOOLEAN if visible else (joint_types(*operands) if operator == "|" else None)
     return Code(_operator_run(operator, runs), types, **merged(*operands))
 

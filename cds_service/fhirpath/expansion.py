@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cds_service.errors import EvaluationError
-from cds_service.fhirpath.code import Code, Run, Scope, Types
+from cds_service.fhirpath.code import Code, Run, Scope, SharedPart, Types
 from cds_service.fhirpath.evaluation import Evaluation, Frame
 from cds_service.fhirpath.syntax import (
     Call,
@@ -68,7 +68,7 @@ class Shared:
         return entry
 
 
-def shared_code(shared: Shared, *, observe: bool) -> Code:
+def shared_code(shared: SharedPart, *, observe: bool) -> Code:
     """The code that stands where a shared part is used; `observe` puts its trace there as well."""
 
     def run(frame: Frame, _this: list[Any]) -> list[Any]:

@@ -18,7 +18,14 @@ from cds_service.fhirpath.arithmetic import (
     multiply,
     subtract,
 )
-from cds_service.fhirpath.collection import UNKNOWN, Incomplete, Node, scalar, system_value
+from cds_service.fhirpath.collection import (
+    TEMPORAL_TYPES,
+    UNKNOWN,
+    Incomplete,
+    Node,
+    scalar,
+    system_value,
+)
 from cds_service.fhirpath.equality import (
     collections_equal,
     collections_equivalent,
@@ -127,6 +134,23 @@ def _equality(left: list[Any], right: list[Any], *, negated: bool) -> list[Any]:
     if result is None:
         return unknown() if _holds_unknown(left) or _holds_unknown(right) else []
     return [result is not negated]
+
+
+def equals_text(source: Run, text: str) -> Run:
+    """`source = 'text'`: the common shape of a criterion, without a detour over collections."""
+    other: list[Any] = [text]
+
+    def run(frame: Frame, this: list[Any]) -> list[Any]:
+        items = source(frame, this)
+        if type(items) is list and len(items) == 1:
+            item = items[0]
+            if type(item) is str:
+                return [item == text]
+            if type(item) is Node and type(item.value) is str and item.type not in TEMPORAL_TYPES:
+                return [item.value == text]
+        return equal(items, other)
+
+    return run
 
 
 def _holds_unknown(collection: list[Any]) -> bool:

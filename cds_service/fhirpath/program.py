@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from cds_service.errors import EvaluationError
 from cds_service.fhirpath.collection import Node, plain, wrap
-from cds_service.fhirpath.evaluation import Evaluation, Frame
+from cds_service.fhirpath.evaluation import BUDGET_EXCEEDED, Evaluation, Frame
 from cds_service.fhirpath.trace import Recorder, Trace
 
 if TYPE_CHECKING:
@@ -67,5 +67,5 @@ class Program:
             return self._code.run(frame, items)
         except RecursionError:
             raise EvaluationError(
-                "the expression nests too deeply to be evaluated", code="budget-exceeded"
+                "the expression nests too deeply to be evaluated", code=BUDGET_EXCEEDED
             ) from None

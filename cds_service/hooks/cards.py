@@ -28,6 +28,7 @@ SUMMARY_LIMIT = 139
 INDICATORS = ("critical", "warning", "info")
 _INDICATOR_OF = {"routine": "info", "urgent": "warning", "asap": "warning", "stat": "critical"}
 _AT_MOST_ONE = {"at-most-one", "exactly-one"}
+_COMPUTED = Text("{text}", {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +82,15 @@ def _collect(outcomes: Iterable[ActionOutcome], reader: Reader) -> Iterator[Draf
 
 def _draft(outcome: ActionOutcome, reader: Reader) -> Draft:
     action, plan = outcome.action, outcome.plan
-    title = action.title or Text(plan.title.default, {})
+    title, title_facts = _text(outcome, "title", action.title)
+    description, facts = _text(outcome, "description", action.description)
     topic = action.code or plan.topic
-    full = languages.plain_text(title, reader.language, outcome.values)
+    full = languages.plain_text(title or plan.title, reader.language, title_facts)
     summary = shortened(full)
     detail: tuple[str, ...] = (full,) if summary != full else ()
-    if action.description is not None:
-        detail += (languages.markdown(action.description, reader.language, outcome.values),)
-    priority = outcome.changes.get("priority", [action.json.get("priority")])[0]
+    if description is not None:
+        detail += (languages.markdown(description, reader.language, facts),)
+    priority = outcome.changes.get("priority", action.json.get("priority"))
     return Draft(
         path=outcome.path,
         indicator=_INDICATOR_OF.get(str(priority), "info"),
@@ -102,6 +104,16 @@ def _draft(outcome: ActionOutcome, reader: Reader) -> Draft:
         override_reasons=tuple(_coding(reason, reader) for reason in action.override_reasons),
         links=tuple(_links(outcome, reader)),
     )
+
+
+def _text(
+    outcome: ActionOutcome, member: str, written: Text | None
+) -> tuple[Text | None, Mapping[str, Any]]:
+    """The text of a member with its facts; one set by a dynamic value is a fact as a whole."""
+    computed = outcome.changes.get(member)
+    if computed is None:
+        return written, outcome.values
+    return _COMPUTED, {"text": [computed]}
 
 
 def _lines(outcome: ActionOutcome, reader: Reader) -> tuple[str, ...]:

@@ -19,8 +19,8 @@ from cds_service.errors import RequestError, Where
 from cds_service.store import FeedbackItem
 
 _MOST_PROBLEMS = 20  # named in one error; further ones are counted
-_NAME_LENGTH = 64  # of a hook echoed in an error
 
+_HOOK_NAME = re.compile(r"[A-Za-z0-9.\-]{1,64}", re.ASCII)
 _FHIR_ID = re.compile(r"[A-Za-z0-9.\-]{1,64}", re.ASCII)
 _TIMESTAMP = re.compile(
     r"\d{4}-\d\d-\d\d(?:[Tt ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:[Zz]|[+-]\d\d:?\d\d)?)?", re.ASCII
@@ -57,8 +57,9 @@ def load_request(body: Any, hook: str) -> Request:
     message = _object(body)
     offered = message.get("hook")
     if isinstance(offered, str) and offered.strip() and offered != hook:
+        other = f"'{offered}'" if _HOOK_NAME.fullmatch(offered) else "another one"
         raise RequestError(
-            f"this service answers the hook '{hook}', not '{offered[:_NAME_LENGTH]}'",
+            f"this service answers the hook '{hook}', not {other}",
             where=Where(path="hook"),
             hint="discovery lists the services and the hook of each",
         )
@@ -207,6 +208,8 @@ def _wrong_entries(entries: list[Any]) -> Iterator[tuple[int, Any]]:
             yield index, ["must be an object"]
         elif entry and not isinstance(entry.get("resource", {}), Mapping | None):
             yield index, {"resource": ["must be an object, a FHIR resource"]}
+        elif entry and not isinstance((entry.get("resource") or {}).get("id", ""), str):
+            yield index, {"resource": {"id": ["must be a string"]}}
 
 
 class _Seconds(fields.Field[int]):

@@ -124,7 +124,7 @@ def test_the_answer_list_may_be_changed_without_harm() -> None:
 
 def test_steps_are_limited() -> None:
     evaluation = Evaluation(variables={"x": list(range(1000))}, now=None, max_steps=5000)
-    program = compile_expression("%x.select(%x.where($this > 5).count())")
+    program = compile_expression("%x.select(iif($this >= 0, %x).where($this > 5).count())")
     with pytest.raises(EvaluationError, match="more steps"):
         program.evaluate(evaluation, [])
 

@@ -59,5 +59,11 @@ def test_groups_in_a_substitution() -> None:
     assert program({}) == ["05/2024 $"]
 
 
+def test_a_group_that_the_pattern_does_not_have_is_an_error() -> None:
+    for substitution in ("$3", "${name}"):
+        with pytest.raises(EvaluationError, match="has no group"):
+            compile_expression(f"'a'.replaceMatches('(a)', '{substitution}')")({})
+
+
 def test_a_backslash_in_a_substitution_is_itself() -> None:
     assert compile_expression(r"'a'.replaceMatches('a', '\\1')")({}) == ["\\1"]

@@ -1,4 +1,4 @@
-"""Dates and times: only what was written, comparison by precision, arithmetic in its own precision."""
+"""Dates and times: only what was written, compared by precision, moved in their own precision."""
 
 from __future__ import annotations
 

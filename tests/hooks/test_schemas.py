@@ -87,6 +87,11 @@ def test_a_hook_that_this_service_does_not_answer_is_told():
     assert "'patient-view', not 'order-sign'" in problem(message("order-sign"))
 
 
+def test_what_is_no_hook_name_is_not_repeated():
+    text = problem({"hook": "Jane Doe"})
+    assert text == "hook: this service answers the hook 'patient-view', not another one"
+
+
 @pytest.mark.requirement("REQ-15", "REQ-16")
 @pytest.mark.parametrize("value", ["test", "URN:UUID:23F1A303", "x" * 1000])
 def test_any_text_serves_as_hook_instance(value):
@@ -225,6 +230,10 @@ def test_no_drafts_are_drafts(drafts):
         ({"resourceType": "Bundle", "entry": {}}, "draftOrders.entry"),
         ({"resourceType": "Bundle", "entry": [{}, 5]}, "draftOrders.entry[1]"),
         ({"resourceType": "Bundle", "entry": [{"resource": "x"}]}, "draftOrders.entry[0].resource"),
+        (
+            {"resourceType": "Bundle", "entry": [{"resource": {**DRAFT, "id": 5}}]},
+            "draftOrders.entry[0].resource.id",
+        ),
     ],
 )
 def test_what_is_wrong_in_the_drafts_is_named(drafts, named):

@@ -89,6 +89,7 @@ def _build_aggregate(compiler: Compiling, site: Site) -> Code:
             if total is not None:
                 frame.slots[total] = result
             result = step(frame, [item])
+            frame.evaluation.budget.charge(len(result))
         return result
 
     found = row.uses(site.receiver)

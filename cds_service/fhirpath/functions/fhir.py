@@ -193,12 +193,16 @@ def member_of(items: list[Any], test: Membership) -> list[Any]:
     if not isinstance(value, dict):
         raise EvaluationError(f"memberOf() does not work on {describe(item)}", code="type-mismatch")
     codings = value.get("coding", []) if "code" not in value else [value]
+    if not isinstance(codings, list):
+        raise EvaluationError(f"{describe(item)} holds no list of codings", code="invalid-data")
     return [any(_coded(coding, test) for coding in codings)]
 
 
 def _coded(coding: Any, test: Membership) -> bool:
-    code = coding.get("code")
-    return code is not None and test(coding.get("system"), code)
+    """Whether a Coding is a member; one that is not an object with a code is in no set."""
+    code = coding.get("code") if isinstance(coding, dict) else None
+    system = coding.get("system") if isinstance(coding, dict) else None
+    return isinstance(code, str) and test(system if isinstance(system, str) else None, code)
 
 
 TABLE.declare("children", over_collections(children), arity=(0, 0), section="5.8.1")

@@ -6,7 +6,7 @@ where is unknown over an incomplete collection.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cds_service.errors import EvaluationError
 from cds_service.fhirpath.code import Code, Compiling, Site, Types
@@ -20,9 +20,13 @@ from cds_service.fhirpath.functions.registry import (
     keep,
     merged,
     over_collections,
-    run_over,
     same,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cds_service.fhirpath.functions.registry import Build
 
 TABLE = Table()
 
@@ -128,13 +132,14 @@ def _count(name: str, number: list[Any]) -> Any:
 def intersect(items: list[Any], other: list[Any]) -> list[Any]:
     """`intersect(other)` (5.3.8): what is known to be in both.
 
-    Complete when every item of a complete side was found in the other one.
+    Complete when every item of a complete side was found in the other one; the order is that of
+    the input, so of an incomplete input at most one item can be told completely.
     """
     distinct = distinct_items(items)
     out = [item for item in distinct if contains(other, item)]
     if type(items) is list and (type(other) is list or len(out) == len(distinct)):
         return out
-    if type(other) is list and all(contains(items, item) for item in other):
+    if type(other) is list and len(out) < 2 and all(contains(items, item) for item in other):
         return out
     return Incomplete(out)
 
@@ -157,10 +162,16 @@ def union(items: list[Any], other: list[Any]) -> list[Any]:
     return keep(distinct_items([*items, *other]), items, other)
 
 
-def _build_both(implementation: Any) -> Any:
+def _build_both(implementation: Callable[..., list[Any]]) -> Build:
     def build(compiler: Compiling, site: Site) -> Code:
         other = compiler.operand(site.call.arguments[0], site.scope)
-        run = run_over(implementation, site.receiver.run, [other.run])
+        source, argument = site.receiver.run, other.run
+
+        def run(frame: Frame, this: list[Any]) -> list[Any]:
+            items, others = source(frame, this), argument(frame, this)
+            frame.evaluation.budget.charge(len(items) + len(others))
+            return implementation(items, others)
+
         return Code(run, joint_types(site.receiver, other), **merged(site.receiver, other))
 
     return build

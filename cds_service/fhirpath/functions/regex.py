@@ -8,7 +8,6 @@ ways to match is bounded: it limits how long the text may be.
 from __future__ import annotations
 
 import re
-import sys
 import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
@@ -20,7 +19,7 @@ from cds_service.errors import EvaluationError
 
 MAX_TEXT = 20_000
 MAX_PATTERN = 500
-MAX_WAYS = 10**9
+MAX_WAYS = 5 * 10**7
 """Ways to match that are tried at most; the text may be as long as this allows."""
 
 _FLAGS = {"i": re.IGNORECASE, "m": re.MULTILINE}
@@ -28,6 +27,7 @@ _PROPERTY = re.compile(r"\\([pP])\{(\w{1,2})\}|\\.", re.DOTALL)
 _REFERENCE = re.compile(r"\$(?:(\d)|\{(\w+)\}|\$)|\\")
 _REPEATS = frozenset({sre.MAX_REPEAT, sre.MIN_REPEAT, sre.POSSESSIVE_REPEAT})
 _SINGLE = frozenset({sre.LITERAL, sre.NOT_LITERAL, sre.ANY, sre.IN})
+_PLANE = 0x10000
 _MANY = 1000
 """A repetition that may run more often than this counts as unbounded."""
 
@@ -88,7 +88,7 @@ def check(pattern: str) -> Effort | str:
         return f"is not valid: {error}"
     except _Refused as refused:
         return str(refused)
-    return effort if effort.ways <= MAX_WAYS // 1000 else "has too many ways to match"
+    return effort if effort.ways <= MAX_WAYS // 100 else "has too many ways to match"
 
 
 def _effort(tree: Any, *, repeated: bool) -> Effort:
@@ -202,11 +202,11 @@ def _property(match: re.Match[str]) -> str:
 
 @lru_cache(maxsize=64)
 def _category(name: str) -> str:
-    """The ranges of all characters of a Unicode general category (`L`, `Lu`)."""
+    """The ranges of the characters of a Unicode general category (`L`, `Lu`), plane 0 only."""
     ranges: list[str] = []
     start: int | None = None
-    for code in range(sys.maxunicode + 2):
-        inside = code <= sys.maxunicode and unicodedata.category(chr(code)).startswith(name)
+    for code in range(_PLANE + 1):
+        inside = code < _PLANE and unicodedata.category(chr(code)).startswith(name)
         if inside and start is None:
             start = code
         elif not inside and start is not None:
@@ -215,8 +215,15 @@ def _category(name: str) -> str:
     return "".join(ranges) or "\\x00"
 
 
-def replacement(text: str) -> str:
-    """A substitution in Python's notation: `$1` and `${name}` are groups, the rest is itself."""
+def replacement(text: str, pattern: re.Pattern[str]) -> str:
+    """A substitution in Python's notation: `$1` and `${name}` are groups, the rest is itself.
+
+    EvaluationError for a group that the pattern does not have.
+    """
+    for match in _REFERENCE.finditer(text):
+        number, name = match[1], match[2]
+        if (number and int(number) > pattern.groups) or (name and name not in pattern.groupindex):
+            raise EvaluationError(f"the pattern has no group '{number or name}'", code="regex")
     return _REFERENCE.sub(_group, text)
 
 

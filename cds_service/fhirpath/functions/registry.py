@@ -14,7 +14,7 @@ from typing import Any, TypedDict
 from cds_service.errors import EvaluationError
 from cds_service.fhirpath.code import NOTHING, Code, Compiling, Run, Scope, Site, Types
 from cds_service.fhirpath.collection import UNKNOWN, Incomplete, describe, scalar
-from cds_service.fhirpath.evaluation import Frame, unknown
+from cds_service.fhirpath.evaluation import BUDGET_EXCEEDED, Frame, unknown
 
 Build = Callable[[Compiling, Site], Code]
 
@@ -176,6 +176,8 @@ def over_values(
             result = implementation(value, *values)
             if result is None:
                 return []
+            if isinstance(result, str):
+                require_length(len(result))
             return result if isinstance(result, list) else [result]
 
         runs = [code.run for code in arguments]
@@ -184,6 +186,16 @@ def over_values(
         )
 
     return build
+
+
+MAX_TEXT = 1_000_000
+"""The longest text in characters that an expression may make."""
+
+
+def require_length(length: int) -> None:
+    """EvaluationError when a text grows beyond what an expression may make."""
+    if length > MAX_TEXT:
+        raise EvaluationError("a text grows too long", code=BUDGET_EXCEEDED)
 
 
 _NAMES = {str: "a string", int: "a whole number", Decimal: "a number", bool: "a boolean"}

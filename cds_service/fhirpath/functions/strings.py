@@ -19,6 +19,7 @@ from cds_service.fhirpath.functions.registry import (
     Table,
     over_collections,
     over_values,
+    require_length,
 )
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from cds_service.fhirpath.code import Code, Compiling, Site, Types
 
 TABLE = Table()
-_MAX_TEXT = 1_000_000
 
 
 def _text(name: str, value: Any) -> str:
@@ -85,10 +85,9 @@ def contains(value: str, part: Any) -> bool:
 
 def replace(value: str, pattern: Any, substitution: Any) -> str:
     """`replace(pattern, substitution)` (5.6.8): an empty pattern surrounds every character."""
-    result = value.replace(_text("replace", pattern), _text("replace", substitution))
-    if len(result) > _MAX_TEXT:
-        raise EvaluationError("a text grows too long", code="budget-exceeded")
-    return result
+    old, new = _text("replace", pattern), _text("replace", substitution)
+    require_length(len(value) + value.count(old) * len(new))
+    return value.replace(old, new)
 
 
 def matches(value: str, pattern: Any, flags: Any = None) -> bool:
@@ -108,10 +107,15 @@ def replace_matches(value: str, pattern: Any, substitution: Any, flags: Any = No
     if pattern == "":
         return value
     expression = compiled(pattern, flags, value)
-    result = expression.sub(replacement(_text("replaceMatches", substitution)), value)
-    if len(result) > _MAX_TEXT:
-        raise EvaluationError("a text grows too long", code="budget-exceeded")
-    return result
+    template = replacement(_text("replaceMatches", substitution), expression)
+    parts: list[str] = []
+    position = length = 0
+    for match in expression.finditer(value):
+        parts += (value[position : match.start()], match.expand(template))
+        position = match.end()
+        length += len(parts[-1])
+        require_length(length)
+    return "".join([*parts, value[position:]])
 
 
 def split(value: str, separator: Any) -> list[str]:
@@ -128,9 +132,10 @@ def join(items: list[Any], *arguments: list[Any]) -> list[Any]:
     if not items or separator is None:
         return []
     values = [system_value(item) for item in items]
-    return [
-        _text("join", separator).join(_text("join", value) for value in values if value is not None)
-    ]
+    texts = [_text("join", value) for value in values if value is not None]
+    between = _text("join", separator)
+    require_length(sum(len(text) + len(between) for text in texts))
+    return [between.join(texts)]
 
 
 _ENCODERS: dict[str, Callable[[bytes], bytes]] = {
