@@ -1,1 +1,1 @@
-"""Clinical decision support for low back pain: CDS Hooks in, cards from FHIR PlanDefinitions out."""
+"""Clinical decision support for low back pain: cards for EHRs, made from FHIR PlanDefinitions."""

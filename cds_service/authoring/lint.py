@@ -31,6 +31,7 @@ def lint(directory: Path) -> list[ContentError]:
     else:
         for source in library.content.sources:
             problems.extend(invalid_fhir(source))
+        problems.extend(library.content.unsupported)
     problems.extend(_broken_cases(directory))
     return sorted(problems, key=_place)
 

@@ -14,22 +14,20 @@ from cds_service.engine.canonicals import (
 )
 from cds_service.engine.plan_definition import (
     Action,
-    Activity,
     Coded,
     Condition,
     Documentation,
     DynamicValue,
     Expression,
     Named,
-    Plan,
     Text,
 )
-from cds_service.engine.scope import LANGUAGES, definitions_in
+from cds_service.engine.scope import definitions_in, in_fhirpath, unsupported
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from cds_service.engine.plan_definition import Grouping
+    from cds_service.engine.plan_definition import Definition, Grouping
     from cds_service.engine.scope import Scope
     from cds_service.engine.source import Element, Problems
     from cds_service.terminology import ValueSets
@@ -45,7 +43,7 @@ class ActionCompiler:
 
     value_sets: ValueSets
     problems: Problems
-    link: Callable[[Element, str], Plan | Activity | None]
+    link: Callable[[Element, str], Definition | None]
 
     def compile_all(self, owner: Element, scope: Scope) -> tuple[Action, ...]:
         """The actions directly below a plan or an action, with keys unique among them."""
@@ -132,16 +130,12 @@ class ActionCompiler:
                     item.problem("a condition needs an expression", code="no-expression")
                 )
                 continue
+            expression = in_fhirpath(expression)
             text = expression.string("expression") or ""
             description = expression.string("description")
-            language = expression.string("language") or LANGUAGES[0]
-            if language not in LANGUAGES:
-                reason = f"expressions in {language} are not supported yet"
-                compiled.append(Condition(text, None, description, reason))
-                continue
-            program = scope.compile(expression, self.problems)
-            if program is not None:
-                compiled.append(Condition(text, program, description))
+            reason = unsupported(expression, self.problems)
+            program = None if reason else scope.compile(expression, self.problems)
+            compiled.append(Condition(text, program, description, reason))
         return tuple(compiled)
 
     def _for_each(self, element: Element, scope: Scope) -> Named | None:
@@ -219,9 +213,10 @@ def compile_dynamic_values(
                 item.problem("dynamicValue needs path and expression", code="dynamic-value")
             )
             continue
-        program = scope.compile(expression, problems)
-        if program is not None:
-            compiled.append(DynamicValue(path, program))
+        expression = in_fhirpath(expression)
+        reason = unsupported(expression, problems)
+        program = None if reason else scope.compile(expression, problems)
+        compiled.append(DynamicValue(path, program, reason))
     return tuple(compiled)
 
 

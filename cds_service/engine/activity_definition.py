@@ -18,20 +18,49 @@ if TYPE_CHECKING:
 class _Kind:
     """How one request type spells what definitions have in common.
 
-    `copied` maps the definition's members to the request's; `canonicals` is how many definitions
-    the request can name as its origin: none, "one", or a "list".
+    `copied` maps the definition's members to the request's. `subject`, `encounter` and `requester`
+    are its members for them, None where it has none; `canonicals` is how many definitions it can
+    name as its origin: none, "one", or a "list".
     """
 
     copied: Mapping[str, str]
-    subject: str = "subject"
+    subject: str | None = "subject"
+    encounter: str | None = "encounter"
+    requester: str | None = "requester"
+    status: str = "draft"
     intent: str | None = "proposal"
     canonicals: Literal["none", "one", "list"] = "list"
 
 
 _SHARED = {"priority": "priority", "doNotPerform": "doNotPerform"}
+_TIMING = {
+    "timingDateTime": "occurrenceDateTime",
+    "timingPeriod": "occurrencePeriod",
+    "timingTiming": "occurrenceTiming",
+}
 
 _KINDS: Mapping[str, _Kind] = {
-    "CommunicationRequest": _Kind(_SHARED, intent=None, canonicals="none"),
+    "Appointment": _Kind(
+        {"code": "serviceType[]", "description": "description"},
+        subject=None,
+        encounter=None,
+        requester=None,
+        status="proposed",
+        intent=None,
+        canonicals="none",
+    ),
+    "CommunicationRequest": _Kind(
+        {
+            **_SHARED,
+            "timingDateTime": "occurrenceDateTime",
+            "timingPeriod": "occurrencePeriod",
+        },
+        intent=None,
+        canonicals="none",
+    ),
+    "DeviceRequest": _Kind(
+        {"priority": "priority", "code": "codeCodeableConcept", **_TIMING},
+    ),
     "MedicationRequest": _Kind(
         {
             **_SHARED,
@@ -40,18 +69,33 @@ _KINDS: Mapping[str, _Kind] = {
             "dosage": "dosageInstruction",
         }
     ),
+    "NutritionOrder": _Kind({}, subject="patient", requester="orderer"),
     "ServiceRequest": _Kind(
         {
             **_SHARED,
             "code": "code",
             "bodySite": "bodySite",
             "quantity": "quantityQuantity",
-            "timingDateTime": "occurrenceDateTime",
-            "timingPeriod": "occurrencePeriod",
-            "timingTiming": "occurrenceTiming",
+            **_TIMING,
         }
     ),
-    "Task": _Kind({"priority": "priority", "code": "code"}, subject="for", canonicals="one"),
+    "SupplyRequest": _Kind(
+        {
+            "priority": "priority",
+            "code": "itemCodeableConcept",
+            "quantity": "quantity",
+            **_TIMING,
+        },
+        subject=None,
+        encounter=None,
+        intent=None,
+        canonicals="none",
+    ),
+    "Task": _Kind(
+        {"priority": "priority", "code": "code", "description": "description"},
+        subject="for",
+        canonicals="one",
+    ),
 }
 
 KINDS = tuple(_KINDS)
@@ -63,7 +107,9 @@ def instantiate(
 ) -> dict[str, Any]:
     """The request resource of this definition: status draft, intent as defined or `proposal`.
 
-    References are relative (`Patient/1`). Dynamic values are the caller's work.
+    References are relative (`Patient/1`). An Appointment is proposed with the subject as its
+    participant, a SupplyRequest delivers to the subject, and a NutritionOrder needs its `dateTime`
+    from a dynamic value, because R4 demands these. Dynamic values are the caller's work.
     """
     definition = activity.json
     kind_name = str(definition["kind"])
@@ -71,19 +117,39 @@ def instantiate(
     canonical = _versioned(definition)
     origins = {"none": None, "one": canonical, "list": [canonical]}
     profile = definition.get("profile")
-    members = {
+    members: dict[str, Any] = {
         "resourceType": kind_name,
         "id": id_,
         "meta": {"profile": [profile]} if profile else None,
         "instantiatesCanonical": origins[kind.canonicals],
-        "status": "draft",
+        "status": kind.status,
         "intent": kind.intent and definition.get("intent", kind.intent),
-        **{its: definition.get(theirs) for theirs, its in kind.copied.items()},
-        kind.subject: {"reference": subject},
-        "encounter": {"reference": encounter} if encounter else None,
-        "requester": {"reference": requester} if requester else None,
+        **_copied(definition, kind),
+        kind.subject or "": {"reference": subject},
+        kind.encounter or "": {"reference": encounter} if encounter else None,
+        kind.requester or "": {"reference": requester} if requester else None,
+        **_demanded(kind_name, subject),
     }
-    return {name: value for name, value in members.items() if value is not None}
+    return {name: value for name, value in members.items() if name and value is not None}
+
+
+def _copied(definition: Mapping[str, Any], kind: _Kind) -> dict[str, Any]:
+    """The members that the definition has, under the request's names; `name[]` makes a list."""
+    copied = {}
+    for theirs, its in kind.copied.items():
+        value = definition.get(theirs)
+        is_list = its.endswith("[]") and value is not None
+        copied[its.removesuffix("[]")] = [value] if is_list else value
+    return copied
+
+
+def _demanded(kind_name: str, subject: str) -> dict[str, Any]:
+    """What R4 demands of a request of this type beyond what definitions have."""
+    if kind_name == "Appointment":
+        return {"participant": [{"actor": {"reference": subject}, "status": "needs-action"}]}
+    if kind_name == "SupplyRequest":
+        return {"deliverTo": {"reference": subject}}
+    return {}
 
 
 def _versioned(definition: Mapping[str, Any]) -> str:

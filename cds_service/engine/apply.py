@@ -14,7 +14,7 @@ from uuid import UUID, uuid5
 from cds_service.engine.activity_definition import instantiate
 from cds_service.engine.dynamic_value import set_value
 from cds_service.engine.outcome import ActionOutcome, ConditionOutcome, Outcome, Verdict
-from cds_service.engine.plan_definition import Activity, Plan
+from cds_service.engine.plan_definition import Activity, Plan, Questionnaire
 from cds_service.errors import EvaluationError
 from cds_service.fhirpath import Evaluation, Incomplete, Truth, plain, truth
 
@@ -174,6 +174,8 @@ class _Run:
         changes: dict[str, Any] = {}
         if action.resource is not None:
             resource = _single_resource(action.resource, evaluation)
+        elif isinstance(action.definition, Questionnaire):
+            resource = dict(action.definition.json)
         elif isinstance(action.definition, Activity):
             resource = instantiate(
                 action.definition,
@@ -195,6 +197,8 @@ class _Run:
 
 def _values(value: DynamicValue, evaluation: Evaluation) -> list[Any]:
     """What the expression gives; nothing when that is unknown, so that nothing is overwritten."""
+    if value.expression is None:
+        raise EvaluationError(f"'{value.path}' cannot be computed: {value.unsupported}")
     found = value.expression.program.evaluate(evaluation, evaluation.focus)
     return [] if isinstance(found, Incomplete) else plain(found)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,10 +70,14 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class DynamicValue:
-    """A value computed for a path of the request action or of its resource."""
+    """A value computed for a path of the request action or of its resource.
+
+    `unsupported` says why it cannot be computed at all.
+    """
 
     path: str
-    expression: Expression
+    expression: Expression | None
+    unsupported: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +117,13 @@ class Activity:
 
 
 @dataclass(frozen=True, slots=True)
+class Questionnaire:
+    """A Questionnaire that an action asks for: its JSON, as it is."""
+
+    json: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Action:
     """One action of a plan, compiled. `key` is unique among its siblings; `json` is the source."""
 
@@ -131,7 +142,7 @@ class Action:
     documentation: tuple[Documentation, ...]
     code: Coded | None
     override_reasons: tuple[Coded, ...]
-    definition: Plan | Activity | None
+    definition: Definition | None
     actions: tuple[Action, ...]
 
     @property
@@ -181,3 +192,7 @@ class Service:
     usage: str | None
     plan: Plan
     requirements: tuple[DataRequirement, ...]
+
+
+Definition: TypeAlias = Plan | Activity | Questionnaire
+"""What an action's definitionCanonical can lead to."""

@@ -1,7 +1,7 @@
 """Outcome → the Bundle that `$apply` answers: a RequestGroup, then the resources it points to.
 
 Source: FHIR R4 PlanDefinition `$apply`, CPG-on-FHIR. Status `draft`; the outer group's intent is
-`proposal`, a nested group's `option`.
+`proposal`, a nested group's `option`. The goals of a plan become Goals that its group pertains to.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
 
+from cds_service.engine.canonicals import PERTAINS_TO_GOAL
 from cds_service.engine.plan_definition import PLACEHOLDER, Plan
 
 if TYPE_CHECKING:
@@ -18,78 +19,140 @@ if TYPE_CHECKING:
 
 COPIED = (
     "prefix", "title", "description", "textEquivalent", "priority", "code", "documentation",
-    "condition", "relatedAction", "timingDateTime", "timingAge", "timingPeriod", "timingDuration",
-    "timingRange", "timingTiming", "participant", "type", "groupingBehavior", "selectionBehavior",
+    "relatedAction", "timingDateTime", "timingAge", "timingPeriod", "timingDuration",
+    "timingRange", "timingTiming", "type", "groupingBehavior", "selectionBehavior",
     "requiredBehavior", "precheckBehavior", "cardinalityBehavior",
 )  # fmt: skip
-"""The members that a request action takes over from the plan's action."""
+"""The members that a request action takes over from the plan's action as they are."""
 
 
-def bundle(outcome: Outcome, decision_id: UUID) -> dict[str, Any]:
-    """A collection Bundle: the RequestGroup of the plan first, then everything it refers to."""
-    writer = _Writer(outcome.subject, decision_id)
-    entries: list[dict[str, Any]] = []
-    group = writer.group(outcome.plan, outcome.fired, outcome.plan.id, "proposal", entries)
+def bundle(
+    outcome: Outcome, decision_id: UUID, *, practitioner: str | None = None
+) -> dict[str, Any]:
+    """A collection Bundle: the RequestGroup of the plan first, then everything it refers to.
+
+    `practitioner` is the reference of whoever takes part where a plan asks for a practitioner.
+    """
+    writer = _Writer(outcome.subject, decision_id, practitioner)
+    group = writer.group(outcome.plan, outcome.fired, outcome.plan.id, "proposal")
     return {
         "resourceType": "Bundle",
         "id": str(decision_id),
         "type": "collection",
-        "entry": [{"resource": resource} for resource in (group, *entries)],
+        "entry": [{"resource": resource} for resource in (group, *writer.entries)],
     }
 
 
 class _Writer:
-    def __init__(self, subject: str, decision_id: UUID) -> None:
+    """Writes one outcome; `entries` collects what the groups refer to."""
+
+    def __init__(self, subject: str, decision_id: UUID, practitioner: str | None) -> None:
         self.subject = subject
+        self.participants = {"patient": subject, "practitioner": practitioner}
         self.decision_id = decision_id
+        self.entries: list[dict[str, Any]] = []
 
     def group(
-        self,
-        plan: Plan,
-        fired: tuple[ActionOutcome, ...],
-        path: str,
-        intent: str,
-        entries: list[dict[str, Any]],
+        self, plan: Plan, fired: tuple[ActionOutcome, ...], path: str, intent: str
     ) -> dict[str, Any]:
+        """The RequestGroup of one plan."""
         group: dict[str, Any] = {
             "resourceType": "RequestGroup",
-            "id": str(uuid5(self.decision_id, path)),
+            "id": self._id(path),
             "instantiatesCanonical": [plan.versioned],
             "status": "draft",
             "intent": intent,
             "subject": {"reference": self.subject},
         }
-        actions = [self._action(item, entries) for item in fired]
+        goals = self._goals(plan, path)
+        if goals:
+            group["extension"] = [
+                {"url": PERTAINS_TO_GOAL, "valueReference": _reference(goal)} for goal in goals
+            ]
+        actions = [self._action(item) for item in fired]
         if actions:
-            group["action"] = _pruned(actions)
+            _prune(actions, set(_ids(actions)))
+            group["action"] = actions
         return group
 
-    def _action(self, outcome: ActionOutcome, entries: list[dict[str, Any]]) -> dict[str, Any]:
-        """One request action; what it refers to is appended to `entries`."""
+    def _id(self, path: str) -> str:
+        return str(uuid5(self.decision_id, path))
+
+    def _goals(self, plan: Plan, path: str) -> list[dict[str, Any]]:
+        """The plan's goals as proposed Goals of the subject."""
+        goals = []
+        for index, definition in enumerate(plan.json.get("goal", ())):
+            goal = {
+                "resourceType": "Goal",
+                "id": self._id(f"{path}/goal[{index}]"),
+                "lifecycleStatus": "proposed",
+                "category": [definition["category"]] if "category" in definition else None,
+                "description": definition.get("description"),
+                "priority": definition.get("priority"),
+                "subject": {"reference": self.subject},
+                "startCodeableConcept": definition.get("start"),
+                "target": [_target(item) for item in definition.get("target", ())],
+            }
+            goals.append({key: value for key, value in goal.items() if value not in (None, [])})
+        self.entries.extend(goals)
+        return goals
+
+    def _action(self, outcome: ActionOutcome) -> dict[str, Any]:
+        """One request action; what it refers to goes to `entries`."""
         source = outcome.action.json
-        name = outcome.path.rsplit("/", 1)[-1].replace("[", "-").rstrip("]")
-        action: dict[str, Any] = {"id": name}
+        action: dict[str, Any] = {"id": _action_id(outcome)}
         action |= {key: source[key] for key in COPIED if key in source}
-        action["condition"] = _applicability(source)
         for member in ("title", "description"):
             if member in action:
                 action[member] = fill(action[member], outcome.values)
-        action |= {
-            path: _plain(value) for path, value in outcome.changes.items() if "." not in path
-        }
-        children = outcome.fired
-        if isinstance(outcome.action.definition, Plan):
-            nested = self.group(
-                outcome.action.definition, children, outcome.path, "option", entries
-            )
-            entries.append(nested)
-            action["resource"] = _reference(nested)
-        elif children:
-            action["action"] = _pruned([self._action(child, entries) for child in children])
-        elif outcome.resource is not None:
-            entries.append(dict(outcome.resource))
-            action["resource"] = _reference(outcome.resource)
+        action["condition"] = [item for item in source.get("condition", ()) if "expression" in item]
+        participants = (
+            self.participants.get(item.get("type")) for item in source.get("participant", ())
+        )
+        action["participant"] = [{"reference": item} for item in participants if item]
+        action |= outcome.changes
+        self._refer(action, outcome)
         return {key: value for key, value in action.items() if value not in (None, [], {})}
+
+    def _refer(self, action: dict[str, Any], outcome: ActionOutcome) -> None:
+        """Give the action its resource or its children; both make one child more (rqg-1)."""
+        definition = outcome.action.definition
+        nested = [item for item in outcome.fired if item.plan is definition]
+        children = [self._action(item) for item in outcome.fired if item.plan is not definition]
+        resource = self._referred(outcome, definition, tuple(nested))
+        if resource is None:
+            action["action"] = children
+        elif children:
+            own = {"id": f"{action['id']}-resource", "resource": resource}
+            action["action"] = [own, *children]
+        else:
+            action["resource"] = resource
+
+    def _referred(
+        self, outcome: ActionOutcome, definition: object, nested: tuple[ActionOutcome, ...]
+    ) -> dict[str, str] | None:
+        if isinstance(definition, Plan):
+            group = self.group(definition, nested, f"{outcome.path}/{definition.id}", "option")
+            self.entries.append(group)
+            return _reference(group)
+        if outcome.resource is not None:
+            if not any(_reference(entry) == _reference(outcome.resource) for entry in self.entries):
+                self.entries.append(dict(outcome.resource))
+            return _reference(outcome.resource)
+        uri = outcome.action.json.get("definitionUri")
+        return {"reference": str(uri)} if uri else None
+
+
+def _action_id(outcome: ActionOutcome) -> str:
+    """The action's id, with the number of the repetition when there is one."""
+    return outcome.path.rsplit("/", 1)[-1].replace("[", "-").rstrip("]")
+
+
+def _target(definition: Mapping[str, Any]) -> dict[str, Any]:
+    target = {
+        key: value for key, value in definition.items() if key.startswith(("measure", "detail"))
+    }
+    return target | ({"dueDuration": definition["due"]} if "due" in definition else {})
 
 
 def fill(text: str, values: Mapping[str, list[Any]]) -> str:
@@ -101,27 +164,17 @@ def fill(text: str, values: Mapping[str, list[Any]]) -> str:
     return PLACEHOLDER.sub(value_of, text)
 
 
-def _applicability(source: Mapping[str, Any]) -> list[Any]:
-    return [item for item in source.get("condition", ()) if item.get("expression")]
-
-
 def _reference(resource: Mapping[str, Any]) -> dict[str, str]:
     return {"reference": f"{resource['resourceType']}/{resource.get('id')}"}
 
 
-def _plain(values: list[Any]) -> Any:
-    return values[0] if len(values) == 1 else values
-
-
-def _pruned(actions: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The actions without relations to actions that did not apply."""
-    ids = set(_ids(actions))
+def _prune(actions: list[dict[str, Any]], known: set[str]) -> None:
+    """Take out relations to actions that did not apply, at every level."""
     for action in actions:
-        related = [item for item in action.get("relatedAction", ()) if item.get("actionId") in ids]
-        action.pop("relatedAction", None)
+        related = [item for item in action.pop("relatedAction", ()) if item["actionId"] in known]
         if related:
             action["relatedAction"] = related
-    return actions
+        _prune(action.get("action", []), known)
 
 
 def _ids(actions: list[dict[str, Any]]) -> Iterator[str]:

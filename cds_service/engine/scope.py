@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from cds_service import fhirpath
 from cds_service.engine.canonicals import (
+    ALTERNATIVE_EXPRESSION,
     DEFINITION_PARAMETERS,
     NEED,
     QUERY_PATTERN,
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from cds_service.engine.source import Element, Problems
 
-LANGUAGES = ("text/fhirpath",)
+LANGUAGE = "text/fhirpath"
 NEEDS = ("must", "should", "may")
 
 REQUEST_TYPES: Mapping[str, str | None] = {
@@ -113,6 +114,34 @@ class Scope:
         return element.problem(str(error), *steps, code=error.code)
 
 
+def in_fhirpath(element: Element) -> Element:
+    """The Expression itself, or its alternative in FHIRPath where it is in another language."""
+    if element.json.get("language", LANGUAGE) == LANGUAGE:
+        return element
+    for extension in element.extensions(ALTERNATIVE_EXPRESSION):
+        alternative = extension.element("valueExpression")
+        if alternative is not None and alternative.json.get("language") == LANGUAGE:
+            return alternative
+    return element
+
+
+def unsupported(element: Element, problems: Problems) -> str | None:
+    """Why an Expression cannot be evaluated, noted in `problems`; None when it can."""
+    language = element.json.get("language", LANGUAGE)
+    if language == LANGUAGE:
+        return None
+    reason = f"expressions in {language} are not supported yet"
+    problems.unsupported.append(
+        element.problem(
+            reason,
+            "language",
+            code="unsupported-language",
+            hint="write it in FHIRPath, or add a cqf-alternativeExpression in text/fhirpath",
+        )
+    )
+    return reason
+
+
 def definitions_in(owner: Element, problems: Problems) -> list[Written]:
     """The definitions written on a Library, a plan or an action as `variable` extensions."""
     written = []
@@ -125,13 +154,7 @@ def definitions_in(owner: Element, problems: Problems) -> list[Written]:
         if name is None or text is None:
             problems.add(element.problem("a variable needs name and expression", code="variable"))
             continue
-        language = element.string("language") or LANGUAGES[0]
-        if language not in LANGUAGES:
-            problems.add(
-                element.problem(
-                    f"language '{language}' is not supported yet", "language", code="language"
-                )
-            )
+        if unsupported(element, problems):
             continue
         where = str(element.place())
         definition = fhirpath.Definition(name, text, _parameters(element), where)

@@ -98,9 +98,13 @@ class Element:
 
 @dataclass(slots=True)
 class Problems:
-    """The problems found so far in one load; collecting them all spares authors the ping-pong."""
+    """The problems found so far in one load; collecting them all spares authors the ping-pong.
+
+    `unsupported` is what does not stop the load: it is understood, and cannot be evaluated.
+    """
 
     found: list[ContentError] = field(default_factory=list)
+    unsupported: list[ContentError] = field(default_factory=list)
 
     def add(self, problem: ContentError) -> None:
         """Keep one more problem."""

@@ -88,7 +88,7 @@ class HookService:
             "plans": len(self.library.content.plans),
             "services": list(self.library.services),
             "revision": self.library.revision,
-            "problems": [],
+            "problems": [str(problem) for problem in self.library.content.unsupported],
         }
 
     def call(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from flask import Flask, Response
 
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
-_QUIET = frozenset({"OPTIONS"})  # preflights say nothing about use
+_PROBES = frozenset({"health", "ready"})  # asked every few seconds; told only when they fail
 _LONGEST = 64  # of a text that the client chose: a UUID needs 36 characters
 
 
@@ -50,15 +50,15 @@ def attach(app: Flask, logger: structlog.typing.FilteringBoundLogger) -> None:
 
     @app.after_request
     def report(response: Response) -> Response:
-        if request.method not in _QUIET:
+        if request.method != "OPTIONS":  # a preflight says nothing about use
             facts = {
                 "decision_id": str(g.decision_id),
                 **g.facts,
                 "status": response.status_code,
                 "milliseconds": elapsed_ms(),
             }
-            write = logger.error if response.status_code == 500 else logger.info
-            write(_name(), **facts)
+            level = _level(_name(), response.status_code)
+            logger.log(_LEVELS[level], _name(), **facts)
         return response
 
 
@@ -83,6 +83,12 @@ def bug(error: BaseException) -> dict[str, Any]:
     told: dict[str, Any] = {"type": type(error).__qualname__, "frames": frames}
     cause = error.__cause__ or error.__context__
     return told | {"cause": bug(cause)} if cause is not None else told
+
+
+def _level(name: str, status: int) -> str:
+    if status == 500:
+        return "error"
+    return "debug" if name in _PROBES and status == 200 else "info"
 
 
 def _name() -> str:

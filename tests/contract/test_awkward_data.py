@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PLANS = Path(__file__).parents[2] / "plan_definitions"
-ODD: list[Any] = [None, 5, "odd", [], {}, [None], {"coding": [5]}, {"reference": 5}]
+ODD: list[Any] = [None, 5, "odd", [None], {"coding": [5], "reference": 5}]
 
 
 @pytest.fixture(scope="module")
@@ -72,4 +72,5 @@ def test_whatever_stands_in_the_wrong_place_there_is_an_answer_or_a_reason(
             if answer.status not in {200, 400, 412}:
                 frames = client.events[-1]["bug"]["frames"][-2:]
                 wrong[" in ".join(frame.rpartition("/")[2] for frame in frames)] = (path, value)
-    assert wrong == {}
+    told = [f"{what} for {value} at {path}" for what, (path, value) in wrong.items()]
+    assert not told, "\n".join(told)

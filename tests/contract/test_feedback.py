@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from contract.clients import client_with
 
+CLINICAL_STATUS = "http://terminology.hl7.org/CodeSystem/condition-clinical"
+LOW_BACK_PAIN, RETENTION_OF_URINE = "279039007", "236648008"
 ACCEPTED = {
     "card": "4e0a3a1e-3283-4575-ab82-028d55fe2719",
     "outcome": "accepted",
@@ -77,10 +80,31 @@ def test_feedback_to_an_unknown_address_is_404(own, address, place):
     assert answer.status == 404
 
 
-@pytest.mark.requirement("FB-18")
-def test_a_card_of_a_real_answer_is_known_and_another_is_not(own, path, address, message):
-    own.post(f"{address()}/feedback", {"feedback": [{**ACCEPTED, "card": "123456"}]})
-    assert stored(path, "select card, unknown_card from feedback") == [("123456", 1)]
+@pytest.mark.requirement("FB-18", "CARD-2", "SUG-3")
+def test_a_card_that_was_sent_is_known_and_another_is_not(own, path, address, message):
+    yesterday = (datetime.now(UTC) - timedelta(days=1)).date().isoformat()
+    problems = [
+        {
+            "resourceType": "Condition",
+            "id": f"c{code}",
+            "subject": {"reference": "Patient/p"},
+            "code": {"coding": [{"system": "http://snomed.info/sct", "code": code}]},
+            "clinicalStatus": {"coding": [{"system": CLINICAL_STATUS, "code": "active"}]},
+            "onsetDateTime": yesterday,
+        }
+        for code in (LOW_BACK_PAIN, RETENTION_OF_URINE)
+    ]
+    body = message()
+    body["prefetch"]["conditions"] = {
+        "resourceType": "Bundle",
+        "type": "searchset",
+        "entry": [{"resource": problem, "search": {"mode": "match"}} for problem in problems],
+    }
+    (card, *_) = own.post(address(), body).json["cards"]
+    for uuid in (card["uuid"], "123456"):
+        own.post(f"{address()}/feedback", {"feedback": [{**ACCEPTED, "card": uuid}]})
+    kept = stored(path, "select card, unknown_card from feedback order by unknown_card")
+    assert kept == [(card["uuid"], 0), ("123456", 1)]
 
 
 @pytest.mark.requirement("FB-22")

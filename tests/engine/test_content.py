@@ -105,7 +105,7 @@ def test_an_activity_of_a_kind_that_cannot_be_made_is_refused():
         "resourceType": "ActivityDefinition",
         "id": "x",
         "url": f"{BASE}/ActivityDefinition/x",
-        "kind": "Appointment",
+        "kind": "VisionPrescription",
     }
 
     assert "ServiceRequest" in problems_of(activity)["activity-kind"].message
@@ -151,3 +151,23 @@ def test_data_requirements_of_the_strategy_override_those_of_its_libraries():
 
     (found,) = content.services["s"].requirements
     assert (found.key, found.need, found.resource_type) == ("conditions", "should", "Condition")
+
+
+def test_cql_is_noted_as_unsupported_and_does_not_stop_the_load():
+    content = compile_all(plan("p", {"id": "a", "condition": [condition("X", "text/cql")]}))
+
+    (problem,) = content.unsupported
+    assert problem.code == "unsupported-language"
+    assert problem.where.path == "PlanDefinition.action[0].condition[0].expression.language"
+
+
+def test_an_alternative_in_fhirpath_is_used_in_place_of_cql():
+    cql = condition("X", "text/cql-identifier")
+    cql["expression"]["extension"] = [
+        {
+            "url": "http://hl7.org/fhir/StructureDefinition/cqf-alternativeExpression",
+            "valueExpression": {"language": "text/fhirpath", "expression": "true"},
+        }
+    ]
+
+    assert compile_all(plan("p", {"id": "a", "condition": [cql]})).unsupported == ()

@@ -64,8 +64,10 @@ def test_a_refused_call_is_one_event_with_its_error_code(client, address, messag
     assert "patient" in event["unavailable"]
 
 
-def test_preflights_are_not_logged(client):
+def test_preflights_and_probes_are_not_logged(client):
     client.open("OPTIONS", "/cds-services")
+    client.get("/health")
+    client.get("/ready")
     assert client.events == []
 
 

@@ -1,0 +1,200 @@
+"""What refers to what: plans to plans, activities, questionnaires and libraries, by canonical URL.
+
+A definition is compiled at its first use and shared; `#id` is a resource contained in the same
+file. Circles, and names that nothing answers to, are problems of the element that refers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from cds_service import fhirpath
+from cds_service.engine.actions import ActionCompiler, coded_in, compile_dynamic_values, text_of
+from cds_service.engine.activity_definition import KINDS
+from cds_service.engine.canonicals import CARD_BUDGET
+from cds_service.engine.plan_definition import (
+    Activity,
+    CardBudget,
+    Definition,
+    Plan,
+    Questionnaire,
+    Text,
+)
+from cds_service.engine.scope import REQUEST_TYPES, Scope, definitions_in, requirements_in
+from cds_service.errors import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from cds_service.engine.plan_definition import Action
+    from cds_service.engine.source import Element, Problems, Source
+    from cds_service.errors import ContentError
+    from cds_service.terminology import ValueSets
+
+
+@dataclass(slots=True)
+class Linker:
+    """Compiles plans and activities, each once, and finds what a canonical names."""
+
+    by_canonical: Mapping[str, Source]
+    value_sets: ValueSets
+    problems: Problems
+    traced: bool
+    plans: dict[str, Plan] = field(default_factory=dict)
+    activities: dict[str, Activity] = field(default_factory=dict)
+    _underway: list[str] = field(default_factory=list)
+    _scopes: dict[tuple[str, ...], Scope] = field(default_factory=dict)
+
+    def link(self, element: Element, canonical: str) -> Definition | None:
+        """The definition that `element` names; None when it is a problem, which is reported."""
+        root = self._root(element, canonical)
+        resource_type = root.json.get("resourceType") if root else None
+        if root is not None and resource_type == "PlanDefinition":
+            return self.plan(root, element)
+        if root is not None and resource_type == "ActivityDefinition":
+            return self.activity(root)
+        if root is not None and resource_type == "Questionnaire":
+            return Questionnaire(root.json)
+        self.problems.add(self._unknown(element, canonical, "definitionCanonical"))
+        return None
+
+    def _root(self, element: Element, canonical: str) -> Element | None:
+        if canonical.startswith("#"):
+            contained = element.source.root.elements("contained")
+            return next((item for item in contained if item.json.get("id") == canonical[1:]), None)
+        source = self.by_canonical.get(canonical.split("|", 1)[0])
+        return source.root if source else None
+
+    def _unknown(self, element: Element, canonical: str, *steps: str | int) -> ContentError:
+        return element.problem(
+            f"nothing with the url {canonical} is loaded",
+            *steps,
+            code="unknown-canonical",
+            hint=did_you_mean(canonical, self.by_canonical),
+        )
+
+    # -- libraries --------------------------------------------------------------------------
+
+    def libraries(self, owner: Element) -> list[Element]:
+        """The Libraries that a plan or an activity lists."""
+        found: list[Element] = []
+        for index, canonical in enumerate(owner.json.get("library", ())):
+            source = self.by_canonical.get(str(canonical).split("|", 1)[0])
+            if source is None or source.resource.get("resourceType") != "Library":
+                self.problems.add(self._unknown(owner, str(canonical), "library", index))
+            else:
+                found.append(source.root)
+        return found
+
+    def _scope(self, owner: Element) -> Scope:
+        """The scope of a plan or activity: its Libraries (shared), then its own definitions."""
+        libraries = self.libraries(owner)
+        key = tuple(library.source.canonical for library in libraries)
+        if key not in self._scopes:
+            self._scopes[key] = self._library_scope(libraries)
+        return self._scopes[key].extend(definitions_in(owner, self.problems), {})
+
+    def _library_scope(self, libraries: Sequence[Element]) -> Scope:
+        written = [item for root in libraries for item in definitions_in(root, self.problems)]
+        requirements = requirements_in(libraries, "dataRequirement", self.problems)
+        types = {name: item.resource_type for name, item in requirements.items()}
+        library = fhirpath.Library(
+            definitions={item.definition.name: item.definition for item in written},
+            types={**REQUEST_TYPES, **types},
+            value_sets=self.value_sets,
+            strict_variables=True,
+            root_type="Patient",
+        )
+        scope = Scope(library, tuple(written), self.traced)
+        self.problems.found.extend(scope.broken_definitions())
+        return scope
+
+    # -- definitions ------------------------------------------------------------------------
+
+    def activity(self, root: Element) -> Activity:
+        """The ActivityDefinition at this element, compiled."""
+        key = canonical_of(root)
+        if key not in self.activities:
+            kind = root.string("kind")
+            if kind not in KINDS:
+                self.problems.add(
+                    root.problem(
+                        f"the kind '{kind}' cannot be instantiated; known: {', '.join(KINDS)}",
+                        "kind",
+                        code="activity-kind",
+                    )
+                )
+            values = compile_dynamic_values(root, self._scope(root), self.problems)
+            self.activities[key] = Activity(key, root.json, values)
+        return self.activities[key]
+
+    def plan(self, root: Element, referrer: Element | None = None) -> Plan | None:
+        """The PlanDefinition at this element, compiled; None when it is part of a circle."""
+        key = canonical_of(root)
+        if key in self.plans:
+            return self.plans[key]
+        if key in self._underway:
+            cycle = " → ".join([*self._underway[self._underway.index(key) :], key])
+            self.problems.add(
+                (referrer or root).problem(
+                    f"plans refer to each other in a circle: {cycle}",
+                    "definitionCanonical",
+                    code="plan-cycle",
+                )
+            )
+            return None
+        self._underway.append(key)
+        self.plans[key] = plan = self._compile_plan(root, key)
+        self._underway.pop()
+        return plan
+
+    def _compile_plan(self, root: Element, canonical: str) -> Plan:
+        compiler = ActionCompiler(self.value_sets, self.problems, self.link)
+        budget = root.extension(CARD_BUDGET)
+        counted: dict[str, str | None] = {"n": "integer"} if budget else {}
+        actions = compiler.compile_all(root, self._scope(root).extend((), counted))
+        title = text_of(root, "title")
+        if title is None:
+            self.problems.add(root.problem("the plan has no title", "title", code="no-title"))
+            title = Text(canonical, {})
+        return Plan(
+            id=root.string("id") or canonical.rsplit("/", 1)[-1],
+            canonical=canonical,
+            version=root.string("version"),
+            title=title,
+            publisher=root.string("publisher"),
+            topic=coded_in(root.elements("topic")),
+            json=root.json,
+            actions=tuple(a for a in actions if not budget or a.key != _part(budget, "overflow")),
+            budget=self._budget(budget, actions) if budget else None,
+        )
+
+    def _budget(self, extension: Element, actions: Sequence[Action]) -> CardBudget | None:
+        limit, overflow = _part(extension, "nonCritical"), _part(extension, "overflow")
+        action = next((item for item in actions if item.key == overflow), None)
+        if not isinstance(limit, int) or action is None or action.title is None:
+            self.problems.add(
+                extension.problem(
+                    "card-budget needs nonCritical (a number) and overflow (the id of an action "
+                    "of this plan that has a title)",
+                    code="card-budget",
+                )
+            )
+            return None
+        return CardBudget(limit, action)
+
+
+def canonical_of(root: Element) -> str:
+    """The url of a definition; for a contained one, the file's url and `#id`."""
+    if not root.steps:
+        return root.source.canonical
+    return f"{root.source.canonical}#{root.json.get('id')}"
+
+
+def _part(extension: Element, url: str) -> object:
+    """The value of a nested extension: an integer or a string."""
+    part = extension.extension(url)
+    if part is None:
+        return None
+    return part.json.get("valueInteger", part.json.get("valueString"))

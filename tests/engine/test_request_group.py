@@ -1,0 +1,237 @@
+"""What `$apply` answers: valid R4 resources, a RequestGroup first, and everything it refers to."""
+
+from __future__ import annotations
+
+import pytest
+from fhir.resources.R4B import get_fhir_model_class
+from plans import BASE, DECISION, apply_first, condition, expression_extension, plan, variable
+
+from cds_service import fhir_json
+from cds_service.engine import request_group
+
+
+def answer(*resources, practitioner=None, **variables):
+    outcome = apply_first(*resources, **variables)
+    bundle = request_group.bundle(outcome, DECISION, practitioner=practitioner)
+    get_fhir_model_class("Bundle").model_validate_json(fhir_json.encode(bundle))
+    return [entry["resource"] for entry in bundle["entry"]]
+
+
+def activity(kind, **members):
+    return {
+        "resourceType": "ActivityDefinition",
+        "id": kind,
+        "url": f"{BASE}/ActivityDefinition/{kind}",
+        "status": "draft",
+        "kind": kind,
+        **members,
+    }
+
+
+def computed(path, expression):
+    return {
+        "path": path,
+        "expression": {"language": "text/fhirpath", "expression": expression},
+    }
+
+
+CODE = {"coding": [{"system": "http://snomed.info/sct", "code": "308447003"}]}
+
+
+def test_the_request_group_comes_first_and_names_plan_subject_status_and_intent():
+    (group,) = answer(plan("p", {"id": "a", "title": "A"}))
+
+    assert group["instantiatesCanonical"] == [f"{BASE}/PlanDefinition/p|1.0.0"]
+    assert group["subject"] == {"reference": "Patient/p1"}
+    assert (group["status"], group["intent"]) == ("draft", "proposal")
+
+
+@pytest.mark.parametrize(
+    ("kind", "members"),
+    [
+        ("Appointment", {"code": CODE}),
+        ("CommunicationRequest", {"priority": "urgent"}),
+        ("DeviceRequest", {"code": CODE}),
+        ("MedicationRequest", {"productCodeableConcept": CODE, "dosage": [{"text": "one a day"}]}),
+        ("NutritionOrder", {"dynamicValue": [computed("dateTime", "today()")]}),
+        ("ServiceRequest", {"code": CODE, "doNotPerform": True, "priority": "stat"}),
+        ("SupplyRequest", {"code": CODE, "quantity": {"value": 1}}),
+        ("Task", {"code": CODE, "intent": "plan"}),
+    ],
+)
+def test_every_kind_of_activity_becomes_a_valid_request(kind, members):
+    definition = activity(kind, **members)
+    group, resource = answer(
+        plan("p", {"id": "a", "definitionCanonical": definition["url"]}), definition
+    )
+
+    assert resource["resourceType"] == kind
+    assert "Patient/p1" in str(resource)
+    assert group["action"][0]["resource"] == {"reference": f"{kind}/{resource['id']}"}
+
+
+def test_actions_that_did_not_apply_are_left_out_and_so_are_relations_to_them():
+    def related(target):
+        return [{"actionId": target, "relationship": "before-start"}]
+
+    (group,) = answer(
+        plan(
+            "p",
+            {"id": "a", "title": "A", "relatedAction": related("b") + related("c")},
+            {"id": "b", "title": "B", "condition": [condition("false")]},
+            {"id": "group", "title": "G", "action": [{"id": "c", "title": "C"}]},
+        )
+    )
+
+    assert [action["id"] for action in group["action"]] == ["a", "group"]
+    assert group["action"][0]["relatedAction"] == related("c")
+
+
+def test_what_describes_an_action_is_copied():
+    members = {
+        "prefix": "1",
+        "textEquivalent": "text",
+        "priority": "asap",
+        "code": [CODE],
+        "timingDateTime": "2024-06-02",
+        "selectionBehavior": "any",
+        "requiredBehavior": "could",
+        "precheckBehavior": "no",
+        "cardinalityBehavior": "single",
+        "documentation": [{"type": "citation", "display": "The guideline"}],
+        "condition": [condition("true")],
+    }
+    (group,) = answer(plan("p", {"id": "a", "title": "A", **members}))
+
+    assert group["action"][0] == {"id": "a", "title": "A", **members}
+
+
+def test_a_nested_plan_becomes_a_group_of_its_own():
+    inner = plan("inner", {"id": "x", "title": "X"})
+    outer, nested = answer(plan("outer", {"id": "a", "definitionCanonical": inner["url"]}), inner)
+
+    assert nested["intent"] == "option"
+    assert nested["action"][0]["title"] == "X"
+    assert outer["action"][0]["resource"] == {"reference": f"RequestGroup/{nested['id']}"}
+
+
+def test_plans_can_be_nested_to_any_depth():
+    deepest = 30
+    plans = [
+        plan(f"p{level}", {"id": "a", "definitionCanonical": f"{BASE}/PlanDefinition/p{level + 1}"})
+        for level in range(deepest)
+    ]
+    plans.append(plan(f"p{deepest}", {"id": "last", "title": "Deep down"}))
+
+    assert len(answer(*plans)) == deepest + 1
+
+
+def test_contained_definitions_are_found_by_their_id():
+    contained = {key: value for key, value in activity("ServiceRequest").items() if key != "url"}
+    resources = answer(
+        plan("p", {"id": "a", "definitionCanonical": "#ServiceRequest"}, contained=[contained])
+    )
+
+    assert resources[1]["resourceType"] == "ServiceRequest"
+
+
+def test_a_questionnaire_comes_as_it_is():
+    form = {
+        "resourceType": "Questionnaire",
+        "id": "q",
+        "url": f"{BASE}/Questionnaire/q",
+        "status": "draft",
+        "title": "A form",
+    }
+
+    assert answer(plan("p", {"id": "a", "definitionCanonical": form["url"]}), form)[1] == form
+
+
+def test_a_definition_uri_is_referred_to():
+    (group,) = answer(plan("p", {"id": "a", "definitionUri": "https://x.example/protocol"}))
+
+    assert group["action"][0]["resource"] == {"reference": "https://x.example/protocol"}
+
+
+def test_the_goals_of_a_plan_are_proposed_for_the_subject():
+    goal = {
+        "category": CODE,
+        "description": {"text": "Back to work"},
+        "target": [{"measure": CODE, "due": {"value": 6, "unit": "wk"}}],
+    }
+    group, proposed = answer(plan("p", {"id": "a", "title": "A"}, goal=[goal]))
+
+    assert proposed["resourceType"] == "Goal"
+    assert proposed["lifecycleStatus"] == "proposed"
+    assert proposed["target"] == [{"measure": CODE, "dueDuration": {"value": 6, "unit": "wk"}}]
+    assert group["extension"][0]["valueReference"] == {"reference": f"Goal/{proposed['id']}"}
+
+
+def test_participants_are_the_people_at_hand():
+    participant = [{"type": "patient"}, {"type": "practitioner"}, {"type": "device"}]
+    (group,) = answer(
+        plan("p", {"id": "a", "title": "A", "participant": participant}),
+        practitioner="Practitioner/1",
+    )
+
+    assert group["action"][0]["participant"] == [
+        {"reference": "Patient/p1"},
+        {"reference": "Practitioner/1"},
+    ]
+
+
+def test_dynamic_values_change_the_request_action():
+    action = {
+        "id": "a",
+        "title": "A",
+        "priority": "routine",
+        "dynamicValue": [
+            computed("action.priority", "'stat'"),
+            computed("title", "'Born ' + birthDate.toString()"),
+            computed("description", "{}"),
+            computed("code.text", "'x'"),
+        ],
+    }
+    (group,) = answer(plan("p", action))
+
+    changed = group["action"][0]
+    assert (changed["priority"], changed["title"]) == ("stat", "Born 1979-03-01")
+    assert changed["code"] == [{"text": "x"}]
+    assert "description" not in changed
+
+
+def test_a_resource_and_children_never_stand_side_by_side():
+    definition = activity("ServiceRequest", code=CODE)
+    action = {
+        "id": "a",
+        "title": "A",
+        "definitionCanonical": definition["url"],
+        "action": [{"id": "b", "title": "B"}],
+    }
+
+    changed = answer(plan("p", action), definition)[0]["action"][0]
+
+    assert "resource" not in changed
+    assert [child["id"] for child in changed["action"]] == ["a-resource", "b"]
+
+
+def test_texts_are_filled_with_their_facts():
+    action = {
+        "id": "a",
+        "title": "Born {birth}, {nothing}",
+        "extension": [variable("birth", "birthDate"), variable("nothing", "{}")],
+    }
+    (group,) = answer(plan("p", action))
+
+    assert group["action"][0]["title"] == "Born 1979-03-01, –"
+
+
+def test_repetitions_of_an_action_have_ids_of_their_own():
+    action = {
+        "id": "a",
+        "title": "A",
+        "extension": [expression_extension("for-each", "1 | 2", name="n")],
+    }
+    (group,) = answer(plan("p", action))
+
+    assert [item["id"] for item in group["action"]] == ["a-0", "a-1"]
