@@ -51,14 +51,16 @@ def blueprint(hooks: HookService, store: Store, public_url: str | None) -> Bluep
 
     @routes.get("/ready")
     def ready() -> Response:
-        """Whether calls and feedback can be answered now, and what is in the way."""
+        """Whether calls and feedback can be answered now, and what is in the way.
+
+        Content that cannot be evaluated is named and does not make the service unready: the
+        other actions are judged.
+        """
         state = dict(hooks.readiness())
-        problems = list(state.pop("problems", ()))
         store_problem = store.problem()
-        if store_problem:
-            problems.append(store_problem)
+        problems = [*state.pop("problems"), *([store_problem] if store_problem else [])]
         state["store"] = "away" if store_problem else "ready"
-        state["ready"] = bool(state["ready"]) and not problems
+        state["ready"] = state["ready"] and not store_problem
         if problems:
             state["problems"] = problems
         return _state(state, status=200 if state["ready"] else 503)
