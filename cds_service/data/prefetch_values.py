@@ -127,7 +127,7 @@ def _sort(resource_type: str | None, bundles: Sequence[Mapping[str, Any]]) -> _S
     has_failed = has_holes = False
     for entry in (entry for bundle in bundles for entry in entries(bundle)):
         resource = entry.get("resource")
-        mode = entry["search"].get("mode") if isinstance(entry.get("search"), dict) else None
+        mode = _mode(entry)
         if not isinstance(resource, dict) or not is_resource(resource):
             has_holes |= mode != "outcome"
         elif resource["resourceType"] == "OperationOutcome":
@@ -144,7 +144,15 @@ def _sort(resource_type: str | None, bundles: Sequence[Mapping[str, Any]]) -> _S
 def _identity(resource: Mapping[str, Any]) -> object:
     """Type and id, so that a resource on two pages counts once; without an id, the object."""
     identifier = resource.get("id")
-    return (resource["resourceType"], identifier) if identifier else id(resource)
+    is_named = isinstance(identifier, str) and identifier
+    return (resource["resourceType"], identifier) if is_named else id(resource)
+
+
+def _mode(entry: Mapping[str, Any]) -> str | None:
+    """Why the entry is in the Bundle: `match`, `include` or `outcome`, if it says."""
+    search = entry.get("search")
+    mode = search.get("mode") if isinstance(search, dict) else None
+    return mode if isinstance(mode, str) else None
 
 
 def _gap(found: _Sorted, total: Any) -> str | None:
@@ -161,7 +169,7 @@ def _is_error(outcome: Mapping[str, Any]) -> bool:
     """Whether an issue is graver than a warning: Epic marks an empty search by one (PF-12)."""
     issues = outcome.get("issue")
     listed = issues if isinstance(issues, list) else []
-    mild = {"warning", "information", "success"}
+    mild = ("warning", "information", "success")
     return not listed or any(
         not isinstance(issue, dict) or issue.get("severity") not in mild for issue in listed
     )

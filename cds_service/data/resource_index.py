@@ -72,7 +72,7 @@ def is_of_another_patient(
     References to a Group or Device, contained and conditional references do not name a patient.
     """
     if resource["resourceType"] == "Patient":
-        return resource.get("id") not in {None, patient_id}
+        return resource.get("id") not in (None, patient_id)
     return any(
         _names_another(reference, patient_id, names)
         for reference in fhir_json.patient_references(resource)
