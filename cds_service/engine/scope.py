@@ -185,14 +185,16 @@ def requirements_in(
 
 
 def _requirement(element: Element, problems: Problems) -> DataRequirement | None:
+    """The requirement as a prefetch key; one that cannot become a key is noted as unsupported."""
     key, resource_type = element.string("id"), element.string("type")
     pattern, need = element.extension(QUERY_PATTERN), element.extension(NEED)
-    query = pattern.string("valueString") if pattern else None
+    query = (pattern.string("valueString") if pattern else None) or _query_for(resource_type)
     if key is None or query is None:
-        problems.add(
+        problems.unsupported.append(
             element.problem(
-                "a data requirement needs an id (the prefetch key) and a query pattern",
+                "this data requirement is not fetched: it has no id to serve as prefetch key",
                 code="data-requirement",
+                hint="give it an id, and the query as cqf-fhirQueryPattern",
             )
         )
         return None
@@ -206,3 +208,10 @@ def _requirement(element: Element, problems: Problems) -> DataRequirement | None
         return None
     is_typed = resource_type not in {None, "Resource", "DomainResource"}
     return DataRequirement(key, query, resource_type if is_typed else None, level)  # type: ignore[arg-type]
+
+
+def _query_for(resource_type: str | None) -> str | None:
+    """The plainest query for a type: all of the patient's, or the patient."""
+    if resource_type == "Patient":
+        return "Patient/{{context.patientId}}"
+    return f"{resource_type}?patient={{{{context.patientId}}}}" if resource_type else None
