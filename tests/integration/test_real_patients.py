@@ -9,8 +9,10 @@ from uuid import UUID
 
 import pytest
 from fhir_stub import FhirStub
+from schemas import checker
 from shared_data import REPOSITORY, folder
 
+from cds_service import fhir_json
 from cds_service.data import plan_library
 from cds_service.data.fhir_client import FhirReader
 from cds_service.hooks.cards import EXTENSION, rules_shown
@@ -107,6 +109,9 @@ def test_every_service_answers_the_same_from_prefetch_and_from_a_fhir_server(pat
             by_server = answer(service, request | access, reader=reader)
 
             assert by_server.response == by_prefetch.response
+            body = json.loads(fhir_json.encode(by_prefetch.response))
+            checker.response(body)
+            checker.answers(with_prefetch(request, service, resources), body)
 
 
 @pytest.mark.parametrize("path", PATIENTS, ids=lambda path: path.stem)
