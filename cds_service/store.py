@@ -45,7 +45,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from cds_service.errors import StoreUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from sqlalchemy import URL, Connection, Dialect, Engine
 
@@ -123,9 +123,7 @@ class _Utc(TypeDecorator[datetime]):
         return None if value is None else value.astimezone(UTC)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        if value is None or value.tzinfo is not None:
-            return value
-        return value.replace(tzinfo=UTC)
+        return value if value is None or value.tzinfo else value.replace(tzinfo=UTC)
 
 
 _metadata = MetaData()
@@ -135,11 +133,10 @@ _decision = Table(
     _metadata,
     Column("decision_id", Text, primary_key=True),
     Column("at", _Utc, nullable=False, index=True),
-    Column("service", Text, nullable=False),
-    Column("hook", Text, nullable=False),
-    Column("profile", Text, nullable=False),
-    Column("plan_revision", Text, nullable=False),
-    Column("hook_instance", Text, nullable=False),
+    *(
+        Column(name, Text, nullable=False)
+        for name in ("service", "hook", "profile", "plan_revision", "hook_instance")
+    ),
     Column("verdicts", JSON, nullable=False),
     Column("milliseconds", Float, nullable=False),
 )
@@ -165,9 +162,7 @@ _feedback = Table(
     Column("outcome", Text, nullable=False),
     Column("at", _Utc, nullable=False),
     Column("suggestions", JSON, nullable=False),
-    Column("reason_system", Text),
-    Column("reason_code", Text),
-    Column("reason_display", Text),
+    *(Column(name, Text) for name in ("reason_system", "reason_code", "reason_display")),
 )
 
 _comment = Table(
@@ -234,16 +229,9 @@ class Store:
 
     def record(self, decision: Decision) -> bool:
         """Write one decision. False when it could not be written; the caller's answer stands."""
-        row = {
-            "decision_id": decision.decision_id,
-            "at": decision.at,
-            "service": decision.service,
-            "hook": decision.hook,
-            "profile": decision.profile,
-            "plan_revision": decision.plan_revision,
+        row = {column.name: getattr(decision, column.name) for column in _decision.columns} | {
             "hook_instance": _text(decision.hook_instance[:_LONGEST_HOOK_INSTANCE]),
             "verdicts": dict(decision.verdicts),
-            "milliseconds": decision.milliseconds,
         }
         cards = [
             {
@@ -402,16 +390,10 @@ def _make_file(url: URL) -> None:
 
 
 def _make_tables(engine: Engine) -> None:
-    statements: Iterable[Any] = [
-        statement
-        for table in _metadata.sorted_tables
-        for statement in (
-            CreateTable(table, if_not_exists=True),
-            *(CreateIndex(index, if_not_exists=True) for index in table.indexes),
-        )
-    ]
     with engine.begin() as connection:
         if connection.dialect.name == "postgresql":  # two "if not exists" at once do collide there
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MAKING_TABLES})")
-        for statement in statements:
-            connection.execute(statement)
+        for table in _metadata.sorted_tables:
+            connection.execute(CreateTable(table, if_not_exists=True))
+            for index in table.indexes:
+                connection.execute(CreateIndex(index, if_not_exists=True))

@@ -9,10 +9,12 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 import sqlalchemy
@@ -317,28 +319,27 @@ def test_an_unreachable_server_is_told_without_its_password():
 
 
 @pytest.fixture(scope="module")
-def postgresql(tmp_path_factory):
+def postgresql():
     """A PostgreSQL server of this test run, where the programs for one are there."""
     if not (shutil.which("initdb") and shutil.which("pg_ctl")):
         pytest.skip("initdb and pg_ctl are not installed")
-    folder = tmp_path_factory.mktemp("pg")
     who: dict = {}
-    if os.geteuid() == 0:  # the server refuses to run as root
-        who = {"user": "postgres", "group": "postgres", "extra_groups": []}
-        shutil.chown(folder, "postgres", "postgres")
-        for parent in list(folder.parents)[:3]:
-            parent.chmod(parent.stat().st_mode | 0o011)
+    with tempfile.TemporaryDirectory(prefix="pg-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        if os.geteuid() == 0:  # the server refuses to run as root
+            who = {"user": "postgres", "group": "postgres", "extra_groups": []}
+            shutil.chown(folder, "postgres", "postgres")
 
-    def run(*command):
-        quiet = subprocess.DEVNULL  # a pipe would stay open as long as the server runs
-        subprocess.run(command, check=True, cwd=folder, stdout=quiet, stderr=quiet, **who)
+        def run(*command):
+            quiet = subprocess.DEVNULL  # a pipe would stay open as long as the server runs
+            subprocess.run(command, check=True, cwd=folder, stdout=quiet, stderr=quiet, **who)
 
-    data = folder / "data"
-    options = f"-c listen_addresses='' -k {folder}"
-    run("initdb", "-A", "trust", "-U", "cds", "-D", data)
-    run("pg_ctl", "-D", data, "-o", options, "-l", folder / "log", "-w", "start")
-    yield f"postgresql+psycopg://cds@/postgres?host={folder}"
-    run("pg_ctl", "-D", data, "-m", "immediate", "stop")
+        data = folder / "data"
+        options = f"-c listen_addresses='' -k {folder}"
+        run("initdb", "-A", "trust", "-U", "cds", "-D", data)
+        run("pg_ctl", "-D", data, "-o", options, "-l", folder / "log", "-w", "start")
+        yield f"postgresql+psycopg://cds@/postgres?host={folder}"
+        run("pg_ctl", "-D", data, "-m", "immediate", "stop")
 
 
 @pytest.mark.slow

@@ -83,7 +83,7 @@ def read(
     if kind == "Bundle":
         return _read_bundles(key, resource_type, documents, source, failure)
     if resource_type not in {None, kind}:
-        raise Mismatch(f"it is a {kind}, not a {resource_type}")
+        raise Mismatch(f"it is {_article(kind)}, not a {resource_type}")
     return Key(key, State.DATA, (first,), source=source)
 
 
@@ -109,6 +109,11 @@ def _read_bundles(
     if found.others:
         raise Mismatch(f"the Bundle holds other resources but no {resource_type}")
     return Key(key, State.EMPTY, source=source, related=found.included)
+
+
+def _article(kind: str) -> str:
+    """`a Patient`; a name that is none is not repeated, because it is the client's own text."""
+    return f"a {kind}" if kind.isalpha() and kind.isascii() and len(kind) < 40 else "something else"
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,10 +143,7 @@ class _Text(fields.Field[str | None]):
         super().__init__(
             required=required,
             allow_none=not required,
-            error_messages={
-                **_messages(expected),
-                "blank": f"required, {expected}, not blank",
-            },
+            error_messages=_messages(expected) | {"blank": f"required, {expected}, not blank"},
         )
         self._convert = convert
 
@@ -190,9 +187,7 @@ class _Bundle(fields.Field[dict[str, Any]]):
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> dict[str, Any]:
         if not isinstance(value, Mapping) or value.get("resourceType") != "Bundle":
             raise self.make_error("invalid")
-        entries = value.get("entry")
-        if entries is None:
-            entries = []
+        entries = [] if value.get("entry") is None else value["entry"]
         if not isinstance(entries, list):
             raise ValidationError({"entry": ["must be an array"]})
         wrong = dict(_wrong_entries(entries))
@@ -230,23 +225,15 @@ def _list(inner: fields.Field[Any], expected: str, *, required: bool = False) ->
     )
 
 
-def _id_of(resource_type: str) -> Callable[[str], str | None]:
-    """Gives the bare id of a bare FHIR id or of one that follows the resource type (REQ-20)."""
-    prefix = resource_type + "/"
+def _id_of(resource_type: str, *, required: bool) -> _Text:
+    """A FHIR id, bare or after its resource type, and kept bare (REQ-20)."""
 
     def bare(value: str) -> str | None:
-        found = _FHIR_ID.fullmatch(value.removeprefix(prefix))
+        found = _FHIR_ID.fullmatch(value.removeprefix(f"{resource_type}/"))
         return found.group() if found else None
 
-    return bare
-
-
-def _reference_id(resource_type: str, *, required: bool) -> _Text:
-    return _Text(
-        required=required,
-        expected="a string, the FHIR id of the " + resource_type,
-        convert=_id_of(resource_type),
-    )
+    expected = f"a string, the FHIR id of the {resource_type}"
+    return _Text(required=required, expected=expected, convert=bare)
 
 
 def _schema(members: Mapping[str, fields.Field[Any]]) -> _Lenient:
@@ -261,8 +248,8 @@ def _context(*, encounter: bool = False, **more: fields.Field[Any]) -> _Object:
         required=True,
         members={
             "userId": _Text(required=True),
-            "patientId": _reference_id("Patient", required=True),
-            "encounterId": _reference_id("Encounter", required=encounter),
+            "patientId": _id_of("Patient", required=True),
+            "encounterId": _id_of("Encounter", required=encounter),
             **more,
         },
     )
@@ -283,6 +270,9 @@ def _request_schema(hook: str) -> _Lenient:
     return _REQUESTS.get(hook) or _envelope(_Object(required=True))
 
 
+_AUTHORIZATION_TEXTS = ("access_token", "token_type", "scope", "subject", "patient")
+
+
 def _envelope(context: _Object) -> _Lenient:
     return _schema(
         {
@@ -290,14 +280,8 @@ def _envelope(context: _Object) -> _Lenient:
             "hookInstance": _Text(required=True),
             "fhirServer": _Text(),
             "fhirAuthorization": _Object(
-                members={
-                    "access_token": _Text(),
-                    "token_type": _Text(),
-                    "expires_in": _Seconds(),
-                    "scope": _Text(),
-                    "subject": _Text(),
-                    "patient": _Text(),
-                }
+                members={"expires_in": _Seconds()}
+                | {name: _Text() for name in _AUTHORIZATION_TEXTS}
             ),
             "context": context,
             "prefetch": _Object(),

@@ -62,9 +62,19 @@ class HookService:
         self.store = store
         self.profile = profile
 
+    def chosen(self, profile: str | None) -> str:
+        """The profile asked for, or this site's; raises UnknownService for one that is not ours."""
+        chosen = profile or self.profile
+        if chosen not in PROFILES:
+            raise UnknownService(
+                f"there is no profile '{chosen}'",
+                hint=did_you_mean(chosen, PROFILES) or f"the profiles are: {', '.join(PROFILES)}",
+            )
+        return chosen
+
     def discovery(self, profile: str | None = None) -> dict[str, Any]:
         """The discovery document (CDS Hooks 2.0.1), for the profile in the URL or ours."""
-        chosen = self._profile(profile)
+        chosen = self.chosen(profile)
         return {"services": [_listed(item, chosen) for item in self.library.services.values()]}
 
     def overview(self) -> list[dict[str, Any]]:
@@ -108,7 +118,7 @@ class HookService:
         it is a verdict in the outcome.
         """
         service = self.library.service(service_id)
-        chosen = self._profile(profile)
+        chosen = self.chosen(profile)
         message = schemas.load_request(body, service.hook)
         data = prefetch.resolve(
             [
@@ -147,15 +157,6 @@ class HookService:
             raise UnknownService("this service takes no feedback: it runs without a store")
         self.store.add_feedback(service.id, items, received=received)
         return len(items)
-
-    def _profile(self, profile: str | None) -> str:
-        chosen = profile or self.profile
-        if chosen not in PROFILES:
-            raise UnknownService(
-                f"there is no profile '{chosen}'",
-                hint=did_you_mean(chosen, PROFILES) or f"the profiles are: {', '.join(PROFILES)}",
-            )
-        return chosen
 
 
 def _listed(service: Service, profile: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ the draft, a removal names it, nothing is pre-selected unless the plan says so).
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from cds_service.engine.outcome import ActionOutcome
 
+_ID = re.compile(r"[A-Za-z0-9.-]{1,64}")
 _TYPE_OF = {"create": "create", "update": "update", "remove": "delete"}
 
 
@@ -45,16 +47,30 @@ def _suggestion(outcome: ActionOutcome, decision_id: UUID, language: str) -> dic
     if outcome.action.json.get("precheckBehavior") == "yes":
         suggestion["isRecommended"] = True
     steps = [outcome] if outcome.resource is not None else list(outcome.fired)
-    actions = [_action(step, language) for step in steps if step.resource is not None]
-    if actions:
-        suggestion["actions"] = actions
-    return suggestion if actions or not outcome.action.actions else None
+    steps = [step for step in steps if step.resource is not None]
+    if not all(_can_be_applied(step) for step in steps):
+        return None
+    if steps:
+        suggestion["actions"] = [_action(step, language) for step in steps]
+    return suggestion if steps or not outcome.action.actions else None
+
+
+def _can_be_applied(outcome: ActionOutcome) -> bool:
+    """Whether a client can find what is to be changed, by a FHIR id (ACT-6, ACT-9)."""
+    if _kind(outcome) == "create":
+        return True
+    identifier = (outcome.resource or {}).get("id")
+    return isinstance(identifier, str) and _ID.fullmatch(identifier) is not None
+
+
+def _kind(outcome: ActionOutcome) -> str:
+    return _TYPE_OF[outcome.action.type_code or "create"]
 
 
 def _action(outcome: ActionOutcome, language: str) -> dict[str, Any]:
     action, resource = outcome.action, dict(outcome.resource or {})
     text = action.description or action.title
-    kind = _TYPE_OF[action.type_code or "create"]
+    kind = _kind(outcome)
     written: dict[str, Any] = {
         "type": kind,
         "description": languages.plain_text(text, language, outcome.values)

@@ -17,7 +17,6 @@ from flask import Blueprint, Response, current_app, g, request
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from cds_service import fhir_json
-from cds_service.errors import UnknownService, did_you_mean
 from cds_service.web.errors import JSON
 from cds_service.web.logs import elapsed_ms, note
 
@@ -41,7 +40,6 @@ class Endpoints:
 
     def discovery(self, profile: str | None = None) -> Response:
         """The services; cacheable, because nothing in it depends on the request (DISC-21)."""
-        self._check_profile(profile)
         response = _json(self.hooks.discovery(profile))
         response.cache_control.max_age = DISCOVERY_MAX_AGE_S
         response.add_etag()
@@ -83,15 +81,7 @@ class Endpoints:
     def _check(self, service_id: str, profile: str | None) -> None:
         """Refuse an address that is not ours before looking at the message."""
         note(service=self.hooks.library.service(service_id).id)
-        self._check_profile(profile)
-
-    def _check_profile(self, profile: str | None) -> None:
-        if profile is not None and profile not in self.hooks.profiles:
-            known = ", ".join(self.hooks.profiles)
-            raise UnknownService(
-                f"there is no profile '{profile}'",
-                hint=did_you_mean(profile, self.hooks.profiles) or f"the profiles are: {known}",
-            )
+        self.hooks.chosen(profile)
 
 
 def blueprint(endpoints: Endpoints) -> Blueprint:

@@ -238,6 +238,25 @@ def test_a_remove_action_names_the_draft_and_an_update_carries_it_whole():
     assert update == {"type": "update", "description": "update", "resource": draft}
 
 
+@pytest.mark.parametrize("identifier", [None, "#a", "urn:uuid:1", "a b", 5])
+def test_a_draft_without_a_fhir_id_gets_no_suggestion_to_change_it(identifier):
+    draft = {"resourceType": "ServiceRequest", "id": identifier, "status": "draft"}
+    action_type = "http://terminology.hl7.org/CodeSystem/action-type"
+    steps = [
+        {
+            "id": code,
+            "title": code,
+            "type": {"coding": [{"system": action_type, "code": code}]},
+            "extension": [expression_extension("action-resource", "%draftOrders")],
+        }
+        for code in ("remove", "update")
+    ]
+
+    (card,) = show(plan("p", {"id": "a", "title": "A", "action": steps}), draftOrders=[draft])
+
+    assert "suggestions" not in card
+
+
 def test_a_suggestion_of_several_steps_holds_them_all():
     order, other = referral("one"), referral("two", code="308447003")
     both = {
