@@ -64,7 +64,7 @@ def _can_be_applied(outcome: ActionOutcome) -> bool:
 
 
 def _kind(outcome: ActionOutcome) -> str:
-    return _TYPE_OF[outcome.action.type_code or "create"]
+    return _TYPE_OF.get(outcome.action.type_code or "create", "create")
 
 
 def _action(outcome: ActionOutcome, language: str) -> dict[str, Any]:
