@@ -17,13 +17,13 @@ from cds_service import config, fhir_json, fhirpath
 from cds_service.authoring import cases as case_running
 from cds_service.authoring import lint as linting
 from cds_service.data import fhir_client, plan_library
-from cds_service.engine import Situation, apply, explanation, request_group
+from cds_service.engine import apply, explanation, request_group
+from cds_service.engine import export as plain_plan
 from cds_service.errors import CdsError
+from cds_service.hooks.chart import Asked, situation
 from cds_service.hooks.service import PROFILES, HookService
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from cds_service.config import Settings
     from cds_service.data.plan_library import PlanLibrary
     from cds_service.hooks.service import Answer
@@ -116,16 +116,14 @@ def apply_plan(
     library = _library(settings, plans)
     plan = library.plan(plan_reference)
     decision_id = uuid4()
-    chart = list(fhir_json.resources(_read_json(bundle_file)))
     outcome = apply(
         plan,
-        Situation(
-            subject=subject,
-            resource=_subject(chart, subject),
-            variables=_chart_variables(library, chart),
+        situation(
+            library,
+            Asked(subject, _read_json(bundle_file)),
+            profile=settings.profile,
             now=_moment(now, settings),
             decision_id=decision_id,
-            resolve=lambda reference: _resolve(chart, reference),
         ),
     )
     _print_json(request_group.bundle(outcome, decision_id))
@@ -183,6 +181,25 @@ def test(directory: Path, wanted: str, *, verbose: bool) -> None:
     sys.exit(FOUND if failed or not results else 0)
 
 
+@main.command(name="export")
+@click.argument("plan_reference", metavar="PLAN")
+@click.option("--inline-value-sets", is_flag=True, help="Codes instead of memberOf, where listed.")
+@click.option("--self-contained", is_flag=True, help="Each condition defines its own variables.")
+@_PLANS
+def export_plan(
+    plan_reference: str, *, inline_value_sets: bool, self_contained: bool, plans: Path | None
+) -> None:
+    """Print a plan (id or canonical URL) as plain FHIRPath, without our definitions."""
+    library = _library(config.from_environment(), plans)
+    exported = plain_plan.export(
+        library.plan(plan_reference),
+        library.content,
+        inline_value_sets=inline_value_sets,
+        self_contained=self_contained,
+    )
+    _print_json(exported)
+
+
 # -- small steps ----------------------------------------------------------------------------
 
 
@@ -218,9 +235,9 @@ def _library(settings: Settings, plans: Path | None, *, traced: bool = False) ->
 
 
 def _content_root(directory: Path) -> Path:
-    """The nearest folder at or above `directory` that holds a whole content (it has `shared`)."""
+    """The nearest folder at or above `directory` that holds a whole content, or `directory`."""
     for candidate in (directory.resolve(), *directory.resolve().parents):
-        if (candidate / "shared").is_dir():
+        if (candidate / "shared").is_dir() and (candidate / "strategies").is_dir():
             return candidate
     return directory
 
@@ -240,38 +257,6 @@ def _read_json(path: Path) -> Any:
 
 def _print_json(value: Any) -> None:
     click.echo(fhir_json.pretty(value))
-
-
-def _subject(chart: list[dict[str, Any]], subject: str) -> Mapping[str, Any] | None:
-    found = _resolve(chart, subject)
-    if found is None:
-        raise click.BadParameter(f"{subject} is not in the data")
-    return found
-
-
-def _resolve(chart: list[dict[str, Any]], reference: str) -> dict[str, Any] | None:
-    key = fhir_json.reference_key(reference)
-    for item in chart:
-        if (item.get("resourceType"), item.get("id")) == key:
-            return item
-    return None
-
-
-def _chart_variables(library: PlanLibrary, chart: list[dict[str, Any]]) -> dict[str, Any]:
-    """The chart under every data requirement's name, by type; nothing is known to be drafted."""
-    requirements = {
-        item.key: item.resource_type
-        for service in library.services.values()
-        for item in service.requirements
-    }
-    variables: dict[str, Any] = {
-        key: [item for item in chart if kind is None or item.get("resourceType") == kind]
-        for key, kind in requirements.items()
-    }
-    nothing: list[Any] = []
-    names = ("context", "draftOrders", "selected", "unavailable", "practitioner", "userId", "hook")
-    variables |= dict.fromkeys(names, nothing)
-    return variables | {"profile": "core", "subject": variables.get("patient", nothing)}
 
 
 if __name__ == "__main__":

@@ -81,7 +81,8 @@ def test_explain_says_what_fired_what_did_not_and_from_which_resources(run):
     assert "fired" in result.stdout
     assert "not met" in result.stdout
     assert "%profile = 'de' → false" in result.stdout
-    assert "from Condition/" in result.stdout
+    assert "%lbp → Condition/acute-back-pain-lbp" in result.stdout
+    assert "from ServiceRequest/mri" in result.stdout
 
 
 def test_explain_as_json_holds_verdicts_conditions_and_traces(run):

@@ -38,9 +38,9 @@ _VERDICTS = {
 class Situation:
     """What `$apply` is asked with.
 
-    `subject` is `Patient/id`; `resource` is that Patient, if at hand. `variables` are the named
-    data: a resource, a list of resources, a primitive, or an incomplete list. `resolve` finds a
-    resource by reference, or says None.
+    `subject` is `Patient/id`; `resource` is that Patient, None when nothing is known of it.
+    `variables` are the named data: a resource, a list of resources, a primitive, or an incomplete
+    list. `resolve` finds a resource by reference, or says None.
     """
 
     subject: str
@@ -60,7 +60,7 @@ def apply(plan: Plan, situation: Situation) -> Outcome:
         now=situation.now,
         resolve=situation.resolve,
         resource=situation.resource,
-        focus=situation.resource,
+        focus=Incomplete() if situation.resource is None else situation.resource,
     )
     run = _Run(situation)
     actions = run.judge_all(plan.actions, plan, plan.id, evaluation, first_match=False)

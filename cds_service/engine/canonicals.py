@@ -15,6 +15,7 @@ OVERRIDE_REASONS = f"{_OURS}/override-reasons"
 
 ALTERNATIVE_EXPRESSION = f"{_HL7}/cqf-alternativeExpression"
 APPLICABILITY_BEHAVIOR = f"{_HL7}/cqf-applicabilityBehavior"
+MESSAGES = f"{_HL7}/cqf-messages"
 PERTAINS_TO_GOAL = f"{_HL7}/resource-pertainsToGoal"
 QUERY_PATTERN = f"{_HL7}/cqf-fhirQueryPattern"
 TRANSLATION = f"{_HL7}/translation"

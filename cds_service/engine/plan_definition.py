@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from cds_service.errors import Where
     from cds_service.fhirpath import Program
@@ -31,6 +31,10 @@ class Text:
     def in_language(self, language: str) -> str:
         """The text in this language, or the default text."""
         return self.translations.get(language, self.default)
+
+    def is_complete(self, values: Mapping[str, Sequence[Any]]) -> bool:
+        """Whether every fact that the text names is there."""
+        return all(values.get(name) for name in self.placeholders)
 
     @property
     def placeholders(self) -> frozenset[str]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
 
-from cds_service.engine.canonicals import PERTAINS_TO_GOAL
+from cds_service.engine.canonicals import MESSAGES, PERTAINS_TO_GOAL
+from cds_service.engine.outcome import Verdict
 from cds_service.engine.plan_definition import PLACEHOLDER, Plan
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ COPIED = (
 """The members that a request action takes over from the plan's action as they are."""
 
 
+_UNSETTLED = {Verdict.CANNOT_TELL: "incomplete", Verdict.ERROR: "exception"}
+
+
 def bundle(
     outcome: Outcome, decision_id: UUID, *, practitioner: str | None = None
 ) -> dict[str, Any]:
@@ -35,11 +39,32 @@ def bundle(
     """
     writer = _Writer(outcome.subject, decision_id, practitioner)
     group = writer.group(outcome.plan, outcome.fired, outcome.plan.id, "proposal")
+    unsettled = [item for item in outcome.walk() if item.verdict in _UNSETTLED]
+    if unsettled:
+        group["contained"] = [_messages(unsettled)]
+        reference = {"url": MESSAGES, "valueReference": {"reference": "#messages"}}
+        group["extension"] = [*group.get("extension", ()), reference]
     return {
         "resourceType": "Bundle",
         "id": str(decision_id),
         "type": "collection",
         "entry": [{"resource": resource} for resource in (group, *writer.entries)],
+    }
+
+
+def _messages(unsettled: list[ActionOutcome]) -> dict[str, Any]:
+    """What could not be judged, as an OperationOutcome: missing knowledge, failed expressions."""
+    return {
+        "resourceType": "OperationOutcome",
+        "id": "messages",
+        "issue": [
+            {
+                "severity": "warning",
+                "code": _UNSETTLED[item.verdict],
+                "diagnostics": f"{item.path}: {item.verdict}",
+            }
+            for item in unsettled
+        ],
     }
 
 
@@ -118,7 +143,11 @@ class _Writer:
         """Give the action its resource or its children; both make one child more (rqg-1)."""
         definition = outcome.action.definition
         nested = [item for item in outcome.fired if item.plan is definition]
-        children = [self._action(item) for item in outcome.fired if item.plan is not definition]
+        children = [
+            self._action(item)
+            for item in outcome.fired
+            if item.plan is not definition and not _is_hollow_line(item, outcome)
+        ]
         resource = self._referred(outcome, definition, tuple(nested))
         if resource is None:
             action["action"] = children
@@ -141,6 +170,13 @@ class _Writer:
             return _reference(outcome.resource)
         uri = outcome.action.json.get("definitionUri")
         return {"reference": str(uri)} if uri else None
+
+
+def _is_hollow_line(line: ActionOutcome, group: ActionOutcome) -> bool:
+    """Whether this is a line of a sentence-group that names a fact which is not there."""
+    text = line.action.description
+    is_line = group.action.grouping == "sentence-group" and text is not None
+    return is_line and text is not None and not text.is_complete(line.values)
 
 
 def _action_id(outcome: ActionOutcome) -> str:

@@ -128,7 +128,7 @@ def _lines(outcome: ActionOutcome, reader: Reader) -> tuple[str, ...]:
         lines = []
         for line in _sentences(group):
             text = line.action.description or line.action.title
-            if text is not None and languages.is_complete(text, line.values):
+            if text is not None and text.is_complete(line.values):
                 lines.append(f"- {languages.markdown(text, reader.language, line.values)}")
         if lines:
             heading = group.action.title

@@ -79,10 +79,9 @@ def situation(
     variables |= {"profile": profile, "subject": patient or Incomplete()}
     variables |= _of_references(asked, index)
     variables |= _of_parameters(asked.parameters)
-    unknown: Any = Incomplete()
     return Situation(
         subject=asked.subject,
-        resource=patient or unknown,
+        resource=patient,
         variables=variables,
         now=now,
         decision_id=decision_id,

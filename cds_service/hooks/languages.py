@@ -59,11 +59,6 @@ def markdown(text: Text, language: str, values: Mapping[str, Sequence[Any]]) -> 
     return _filled(text.in_language(language), values, escape)
 
 
-def is_complete(text: Text, values: Mapping[str, Sequence[Any]]) -> bool:
-    """Whether every fact that the text names is there."""
-    return all(values.get(name) for name in text.placeholders)
-
-
 def escape(value: str) -> str:
     """A fact as markdown that shows just its characters (GitHub-Flavored Markdown, CARD-28)."""
     return _MARKUP.sub(lambda match: "\\" + match[0], _one_line(value))

@@ -13,7 +13,7 @@ from cds_service.data.fhir_client import FhirReader
 from cds_service.errors import StoreUnavailable
 from cds_service.hooks.service import HookService
 from cds_service.store import Store
-from cds_service.web import cds_hooks, errors, logs, pages
+from cds_service.web import cds_hooks, errors, fhir, logs, pages
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -62,12 +62,20 @@ def create_app(settings: Settings, *, log: TextIO | None = None) -> Flask:
         app,
         origins=list(settings.cors_origins) or [_ANY_LOCALHOST],
         methods=["GET", "POST", "OPTIONS"],
-        allow_headers=["Accept", "Accept-Language", "Authorization", "Content-Type"],
+        allow_headers=[
+            "Accept",
+            "Accept-Language",
+            "Authorization",
+            "Content-Type",
+            "If-None-Match",
+            "Prefer",
+        ],
         max_age=_PREFLIGHT_MAX_AGE_S,
         always_send=False,
         vary_header=False,
     )
     app.register_blueprint(cds_hooks.blueprint(cds_hooks.Endpoints(hooks, store, settings.zone)))
+    app.register_blueprint(fhir.blueprint(library, settings))
     app.register_blueprint(pages.blueprint(hooks, store, settings.public_url))
     return app
 

@@ -51,7 +51,7 @@ class Endpoints:
         self._check(service_id, profile)
         answer = self.hooks.call(
             service_id,
-            _body(),
+            json_body(),
             now=datetime.now(self.zone),
             decision_id=g.decision_id,
             profile=profile,
@@ -73,7 +73,7 @@ class Endpoints:
     def feedback(self, service_id: str, profile: str | None = None) -> Response:
         """Nothing, after what users did is durable (FB-16, FB-17)."""
         self._check(service_id, profile)
-        note(items=self.hooks.feedback(service_id, _body(), received=datetime.now(UTC)))
+        note(items=self.hooks.feedback(service_id, json_body(), received=datetime.now(UTC)))
         response = Response(status=200)
         del response.headers["Content-Type"]
         return response
@@ -96,7 +96,7 @@ def blueprint(endpoints: Endpoints) -> Blueprint:
     return routes
 
 
-def _body() -> Any:
+def json_body() -> Any:
     """The JSON value of the request's body (GEN-11, GEN-12); raises RequestError, 413 and 415."""
     media_type = request.mimetype
     is_json = media_type in _JSON_TYPES or (

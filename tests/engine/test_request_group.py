@@ -235,3 +235,32 @@ def test_repetitions_of_an_action_have_ids_of_their_own():
     (group,) = answer(plan("p", action))
 
     assert [item["id"] for item in group["action"]] == ["a-0", "a-1"]
+
+
+def test_what_could_not_be_judged_is_said_in_messages():
+    (group,) = answer(
+        plan(
+            "p",
+            {"id": "a", "title": "A", "condition": [condition("{}")]},
+            {"id": "b", "title": "B", "condition": [condition("x", "text/cql")]},
+            {"id": "c", "title": "C", "condition": [condition("false")]},
+        )
+    )
+
+    told = [(issue["code"], issue["diagnostics"]) for issue in group["contained"][0]["issue"]]
+    assert told == [("incomplete", "p/a: cannot tell"), ("exception", "p/b: error")]
+    assert group["extension"][0]["valueReference"] == {"reference": "#messages"}
+
+
+def test_a_line_that_names_a_fact_which_is_not_there_is_left_out():
+    lines = {
+        "id": "lines",
+        "groupingBehavior": "sentence-group",
+        "action": [
+            {"id": "1", "description": "Found {fact}.", "extension": [variable("fact", "{}")]},
+            {"id": "2", "description": "Always."},
+        ],
+    }
+    (group,) = answer(plan("p", {"id": "a", "title": "A", "action": [lines]}))
+
+    assert [line["id"] for line in group["action"][0]["action"][0]["action"]] == ["2"]
