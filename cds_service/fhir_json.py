@@ -310,6 +310,8 @@ def patient_references(resource: Mapping[str, Any]) -> Iterator[str]:
     """Every reference by which a resource says whom it is about (a Group or Device as well)."""
     for member in _PATIENT_MEMBERS:
         value = resource.get(member)
+        if value is None:
+            continue
         for item in value if isinstance(value, list) else [value]:
             reference = item.get("reference") if isinstance(item, dict) else None
             if isinstance(reference, str):

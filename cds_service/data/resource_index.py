@@ -27,14 +27,19 @@ def listed(documents: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, Mappin
 class ResourceIndex:
     """Finds resources by full URL, by type and id whatever the base URL, and by `urn:uuid:`.
 
-    Of several resources under one reference the first one counts.
+    Of several resources under one reference the first one counts. Most calls resolve nothing, so
+    the index is made at the first question.
     """
 
-    __slots__ = ("_by_key", "_by_url")
+    __slots__ = ("_by_key", "_by_url", "_documents")
 
     def __init__(self, documents: Iterable[Mapping[str, Any]]) -> None:
+        self._documents: tuple[Mapping[str, Any], ...] | None = tuple(documents)
         self._by_url: dict[str, Mapping[str, Any]] = {}
         self._by_key: dict[tuple[str, str], Mapping[str, Any]] = {}
+
+    def _index(self) -> None:
+        documents, self._documents = self._documents or (), None
         for url, resource in listed(documents):
             if url:
                 self._by_url.setdefault(url, resource)
@@ -45,6 +50,8 @@ class ResourceIndex:
 
     def resolve(self, reference: str) -> Mapping[str, Any] | None:
         """The resource that a literal reference names, or None when it is not at hand."""
+        if self._documents is not None:
+            self._index()
         if reference in self._by_url:
             return self._by_url[reference]
         key = fhir_json.reference_key(reference)
@@ -80,6 +87,8 @@ def is_of_another_patient(
 
 
 def _names_another(reference: str, patient_id: str, names: frozenset[str]) -> bool:
+    if reference == f"Patient/{patient_id}":
+        return False
     if reference.startswith("#") or "?" in reference or not reference:
         return False
     if reference.lower().startswith("urn:"):
