@@ -54,17 +54,17 @@ def examples(folder: Path = EXAMPLES) -> Iterator[Body]:
             yield Body(path.stem, hook, content)
 
 
-def large(templates: Mapping[str, str]) -> Body:
+def large(templates: Mapping[str, str], observations: int = OBSERVATIONS) -> Body:
     """A patient-view request that fills every prefetch key of discovery's `templates`."""
     chart = [_patient(), *_conditions()]
-    chart += [_measurement(index) for index in range(OBSERVATIONS)]
+    chart += [_measurement(index) for index in range(observations)]
     message = {
         "hook": "patient-view",
         "hookInstance": "00000000-0000-4000-8000-0000000000be",
         "context": {"userId": "Practitioner/bench", "patientId": _PATIENT},
         "prefetch": {key: _answer(template, chart) for key, template in templates.items()},
     }
-    return Body(f"made-{OBSERVATIONS}-observations", "patient-view", fhir_json.encode(message))
+    return Body(f"made-{observations}-observations", "patient-view", fhir_json.encode(message))
 
 
 def _answer(template: str, chart: list[dict[str, Any]]) -> dict[str, Any] | None:

@@ -117,7 +117,7 @@ class _Run:
     def _judge(
         self, action: Action, plan: Plan, path: str, evaluation: Evaluation
     ) -> ActionOutcome:
-        conditions = tuple(self._condition(item, evaluation) for item in action.conditions)
+        conditions = tuple(self._conditions(action, evaluation))
         verdict = _all_of(conditions)
         if verdict is not Verdict.FIRED:
             return ActionOutcome(action, plan, path, verdict, conditions)
@@ -151,6 +151,14 @@ class _Run:
             nested = self.judge_all(inner.actions, inner, here, evaluation, first_match=False)
         own = self.judge_all(action.actions, plan, path, evaluation, first_match=action.first_match)
         return nested + own
+
+    def _conditions(self, action: Action, evaluation: Evaluation) -> Iterator[ConditionOutcome]:
+        """The action's conditions; after a known no only those that are to be explained."""
+        for condition in action.conditions:
+            outcome = self._condition(condition, evaluation)
+            yield outcome
+            if outcome.verdict is Verdict.NOT_MET and outcome.trace is None:
+                return
 
     def _condition(self, condition: Condition, evaluation: Evaluation) -> ConditionOutcome:
         if condition.expression is None:
@@ -214,8 +222,11 @@ def _single_resource(expression: Expression, evaluation: Evaluation) -> dict[str
 
 def _all_of(conditions: tuple[ConditionOutcome, ...]) -> Verdict:
     """Conditions are ANDed: a known no decides; else an error, else missing knowledge."""
-    verdicts = {condition.verdict for condition in conditions}
-    for verdict in (Verdict.NOT_MET, Verdict.ERROR, Verdict.CANNOT_TELL):
-        if verdict in verdicts:
+    found = Verdict.FIRED
+    for condition in conditions:
+        verdict = condition.verdict
+        if verdict is Verdict.NOT_MET:
             return verdict
-    return Verdict.FIRED
+        if verdict is Verdict.ERROR or found is Verdict.FIRED:
+            found = verdict
+    return found

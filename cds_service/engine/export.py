@@ -60,7 +60,6 @@ def export(
     if source is None:
         raise ContentError(
             f"the plan {plan.canonical} is contained in another one",
-            code="export",
             hint="export the plan that contains it",
         )
     return _PlanExport(source, content, exporter, self_contained).export()
@@ -189,7 +188,6 @@ class _PlanExport:
             if variable is not None and variable.name != name:
                 raise ContentError(
                     f"the text names {{{name}}}, which means two things in this plan",
-                    code="export",
                     hint="give one of the two definitions another name",
                 )
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cds_service.errors import did_you_mean
-from cds_service.fhirpath.code import Code, Compiling, Names, Parameter, Scope, Site
+from cds_service.fhirpath.code import Code, Compiling, Names, Parameter, RowPart, Scope, Site
 from cds_service.fhirpath.expansion import expanded_text, naming, refuse_cycle, shared_code
 from cds_service.fhirpath.functions import FUNCTIONS, Function
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def compile_call(compiler: Compiling, site: Site, node: Syntax) -> Code:
     """The code of a call; `node` is the whole of it, receiver included, for traces."""
     if site.call.name != "defineVariable":
-        site = replace(site, scope=site.scope.fork())
+        site = Site(site.call, site.receiver, site.scope.fork(), site.explicit)
     function = FUNCTIONS.get(site.call.name)
     if function is not None:
         _check_arity(function, site)
@@ -77,15 +77,28 @@ def _expanded(compiler: Compiling, site: Site, definition: Definition, names: Na
             code = _inlined(fresh, site, definition, names)[0]
             return replace(code, run=naming(code.run, definition.name))
 
+        def build_row(fresh: Compiling) -> tuple[Code, int]:
+            code, identity, _ = _inlined(fresh, site, definition, names, repeated=True)
+            return code, identity
+
         owner = names if constant else caller.names
         shared = owner.shared_call(key, build, traced=compiler.traced)
         if shared is not None:
             return shared_code(shared, observe=caller.traced)
+        if not caller.traced:
+            per_row = owner.row_call(definition.name, (key, site.receiver.types), build_row)
+            if per_row is not None:
+                return _per_row(site.receiver, per_row)
     return _inline(compiler, site, definition, names)
 
 
 def _inlined(
-    compiler: Compiling, site: Site, definition: Definition, names: Names
+    compiler: Compiling,
+    site: Site,
+    definition: Definition,
+    names: Names,
+    *,
+    repeated: bool = False,
 ) -> tuple[Code, int, int]:
     """The code of the body in its own scope, that scope, and the slot of the caller's `$this`."""
     refuse_cycle(definition.name, site.call, site.scope)
@@ -103,8 +116,25 @@ def _inlined(
         active=(*site.scope.active, definition.name),
         parameters=parameters,
         traced=site.scope.traced,
+        repeated=repeated or site.scope.repeated,
     )
     return compiler.compile(names.tree(definition), scope), scope.identity, slot
+
+
+def _per_row(receiver: Code, shared: RowPart) -> Code:
+    """The call of a body that depends on its focus only; of a row, with what JSON tells of it."""
+    body = shared.code
+    is_row = receiver.path == ()
+    return Code(
+        shared.called_on(receiver.run, stable=receiver.stable),
+        body.types,
+        uses=receiver.uses,
+        reads=body.reads | receiver.reads,
+        fact=body.fact if is_row else None,
+        guard=body.guard if is_row else None,
+        leading=body.leading if is_row else None,
+        stable=receiver.stable,
+    )
 
 
 def _inline(compiler: Compiling, site: Site, definition: Definition, names: Names) -> Code:

@@ -15,7 +15,7 @@ from cds_service.fhirpath.evaluation import Frame
 
 if TYPE_CHECKING:
     from cds_service.fhirpath.definition import Definition, Membership
-    from cds_service.fhirpath.evaluation import Evaluation
+    from cds_service.fhirpath.rows import Fact, Leading, Path
     from cds_service.fhirpath.syntax import Call, Syntax
 
 Run = Callable[[Frame, list[Any]], list[Any]]
@@ -38,11 +38,26 @@ class SharedPart(Protocol):
     def reads(self) -> frozenset[str]:
         """The environment variables that it reads."""
 
-    def value(self, evaluation: Evaluation) -> list[Any]:
+    @property
+    def constant(self) -> tuple[Any, ...] | None:
+        """Its value, if that is written in its text."""
+
+    def value(self, frame: Frame, _this: list[Any]) -> list[Any]:
         """Its value in this scope."""
 
-    def traced_value(self, frame: Frame) -> list[Any]:
+    def traced_value(self, frame: Frame, _this: list[Any]) -> list[Any]:
         """Its value, with its trace put under the current part."""
+
+
+class RowPart(Protocol):
+    """The body of a definition: compiled once, evaluated once per request and resource."""
+
+    @property
+    def code(self) -> Code:
+        """What is known about it."""
+
+    def called_on(self, source: Run, *, stable: bool) -> Run:
+        """The closure of a call; `stable` says that the focus is one list for all of a request."""
 
 
 class Names(Protocol):
@@ -78,6 +93,14 @@ class Names(Protocol):
     ) -> SharedPart | None:
         """The shared part of a call, made by `build` once; None if it is not closed."""
 
+    def row_call(
+        self,
+        name: str,
+        key: tuple[str, Types],
+        build: Callable[[Compiling], tuple[Code, int]],
+    ) -> RowPart | None:
+        """The part that a call is for each focus, made by `build` once; None if it needs more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Code:
@@ -85,6 +108,11 @@ class Code:
 
     `uses` holds the scopes whose `$this`, `$index` or own variables it reads; without any it is
     closed: it has the same value wherever it stands. `reads` are environment variables.
+
+    The rest is for speed. `path` and `fact` say the same as `run` in the terms of the JSON of a
+    single `$this`. A `guard` that is False says that `run` answers false; where it is True, `rest`
+    answers the same with less. `leading` is the value set that the criterion starts with.
+    `stable` means that one evaluation gets one list.
     """
 
     run: Run
@@ -93,6 +121,29 @@ class Code:
     uses: frozenset[int] = NOTHING
     reads: frozenset[str] = NOTHING
     observed: bool = False
+    path: Path | None = None
+    fact: Fact | None = None
+    guard: Fact | None = None
+    rest: Run | None = None
+    leading: Leading | None = None
+    stable: bool = False
+
+    def running(self, run: Run, *, observed: bool = False) -> Code:
+        """The same code with another closure for the same value."""
+        return Code(
+            run,
+            self.types,
+            self.constant,
+            self.uses,
+            self.reads,
+            observed or self.observed,
+            self.path,
+            self.fact,
+            self.guard,
+            self.rest,
+            self.leading,
+            self.stable,
+        )
 
     @property
     def closed(self) -> bool:
@@ -125,15 +176,26 @@ class Scope:
     row_names: frozenset[str] = NOTHING
     row_slots: dict[str, int] = field(default_factory=dict)
     traced: bool = False
-
-    @property
-    def is_row(self) -> bool:
-        """Whether this is the scope of a lambda that runs once per item."""
-        return self.outer is not None
+    repeated: bool = False
+    """Whether it is evaluated many times in one frame: per item, or per call of a definition."""
 
     def fork(self) -> Scope:
         """The same scope for one operand: variables defined in it stay in it."""
-        return replace(self, defined=dict(self.defined))
+        return Scope(  # spelled out: replace() takes a quarter of the time of loading all plans
+            self.identity,
+            self.source,
+            self.names,
+            self.types,
+            self.outer,
+            self.definition,
+            self.active,
+            self.parameters,
+            dict(self.defined),
+            self.row_names,
+            self.row_slots,
+            self.traced,
+            self.repeated,
+        )
 
     def untraced(self) -> Scope:
         """The same scope with observation off."""

@@ -169,7 +169,13 @@ def wrap(value: Any, kind: str | None = None) -> list[Any]:
     if isinstance(value, Incomplete):
         return Incomplete(item for raw in value for item in wrap(raw, kind))
     if isinstance(value, list | tuple):
-        return [item for raw in value for item in wrap(raw, kind)]
+        out: list[Any] = []
+        for raw in value:
+            if type(raw) is dict and "resourceType" in raw:
+                out.append(Node(raw, raw["resourceType"], None, raw))
+            else:
+                out += wrap(raw, kind)
+        return out
     if value is None:
         return []
     item = value if isinstance(value, Node) else as_item(value, _primitive_kind(value, kind))

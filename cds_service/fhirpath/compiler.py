@@ -5,9 +5,11 @@ One `Compiler` makes one program; its slots are places in that program's frame.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cds_service.errors import ExpressionError, did_you_mean
+from cds_service.fhirpath import rows
 from cds_service.fhirpath.arithmetic import affirm, negate
 from cds_service.fhirpath.calls import compile_call
 from cds_service.fhirpath.code import NOTHING, Code, Run, Scope, Site, Types
@@ -16,6 +18,7 @@ from cds_service.fhirpath.evaluation import Frame, unknown
 from cds_service.fhirpath.functions.filtering import item_at, joint_types
 from cds_service.fhirpath.functions.registry import BOOLEAN, merged, run_over
 from cds_service.fhirpath.functions.types import specifier, type_test
+from cds_service.fhirpath.json_first import from_json
 from cds_service.fhirpath.model import ancestors, elements_of, is_fhir_type
 from cds_service.fhirpath.operators import (
     BINARY,
@@ -44,6 +47,8 @@ from cds_service.fhirpath.trace import noting, observed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from cds_service.fhirpath.rows import Fact
 
 _HOISTED = (Path, Call, Operation, TypeTest, Index)
 
@@ -77,14 +82,15 @@ class Compiler:
             definition=scope.definition,
             active=scope.active,
             row_names=names,
+            repeated=True,
         )
 
     def compile(self, node: Syntax, scope: Scope) -> Code:
         """The code of a part; a closed part inside a lambda is evaluated once per run."""
         code = _HANDLERS[type(node)](self, node, scope)
-        if scope.is_row and code.closed and code.constant is None and isinstance(node, _HOISTED):
+        if scope.repeated and code.closed and code.constant is None and isinstance(node, _HOISTED):
             return self._hoisted(code)
-        return code
+        return code if scope.traced else from_json(code)
 
     def operand(self, node: Syntax, scope: Scope) -> Code:
         """The code of one of several parts: variables that it defines stay in it."""
@@ -100,7 +106,7 @@ class Compiler:
         if not scope.traced or code.observed or code.constant is not None:
             return code
         run = observed(code.run, text)
-        return Code(run, code.types, None, code.uses, code.reads, observed=True)
+        return code.running(run, observed=True)
 
     def noting(self, run: Run, scope: Scope) -> Run:
         """The same closure, noting resources where the scope is traced."""
@@ -116,7 +122,7 @@ class Compiler:
                 value = frame.slots[slot] = inner(frame, this)
             return value  # type: ignore[no-any-return]
 
-        return Code(run, code.types, None, code.uses, code.reads)
+        return code.running(run)
 
 
 def _literal(_compiler: Compiler, node: Any, _scope: Scope) -> Code:
@@ -126,7 +132,8 @@ def _literal(_compiler: Compiler, node: Any, _scope: Scope) -> Code:
 
 def this_code(scope: Scope) -> Code:
     """The code of `$this`."""
-    return Code(lambda _frame, this: this, scope.types, uses=frozenset({scope.identity}))
+    uses = frozenset({scope.identity})
+    return Code(lambda _frame, this: this, scope.types, uses=uses, path=())
 
 
 def _special(compiler: Compiler, node: Any, scope: Scope) -> Code:
@@ -153,8 +160,8 @@ def _special(compiler: Compiler, node: Any, scope: Scope) -> Code:
 
 def _member(_compiler: Compiler, node: Any, scope: Scope) -> Code:
     """A name at the start of a path: the type of the focus, or one of its elements."""
-    receiver = this_code(scope)
-    if not node.name[:1].isupper():
+    receiver, name = this_code(scope), node.name
+    if not name[:1].isupper():
         return _element(receiver, node, scope)
     fits = _fits(scope.types, node.name)
     if fits is False and not _declared(scope.types, node.name):
@@ -164,10 +171,11 @@ def _member(_compiler: Compiler, node: Any, scope: Scope) -> Code:
         out: list[Any] = []
         for item in this:
             if type(item) is Node:
-                if item.type is not None and node.name in ancestors(item.type):
+                kind = item.type
+                if kind == name or (kind is not None and name in ancestors(kind)):
                     out.append(item)
                 else:
-                    item.add_children(node.name, out)
+                    item.add_children(name, out)
         return out if type(this) is list else Incomplete(out)
 
     return Code(run, scope.types, uses=receiver.uses)
@@ -198,7 +206,8 @@ def _element(receiver: Code, node: Any, scope: Scope) -> Code:
                 item.add_children(name, out)
         return out if type(items) is list else Incomplete(out)
 
-    return Code(run, types, uses=receiver.uses, reads=receiver.reads)
+    path = None if receiver.path is None else (*receiver.path, rows.Member(name))
+    return Code(run, types, uses=receiver.uses, reads=receiver.reads, path=path)
 
 
 def _element_types(types: Types, node: Any, scope: Scope) -> Types:
@@ -243,7 +252,7 @@ def _path(compiler: Compiler, node: Any, scope: Scope) -> Code:
         code = compile_call(compiler, Site(right, receiver, scope), node)
     if not scope.traced or code.observed:
         return code
-    return Code(noting(code.run), code.types, code.constant, code.uses, code.reads)
+    return code.running(noting(code.run))
 
 
 def _call(compiler: Compiler, node: Any, scope: Scope) -> Code:
@@ -273,10 +282,46 @@ def _operation(compiler: Compiler, node: Any, scope: Scope) -> Code:
     build = compiler.observe if visible else compiler.operand
     operands = [build(part, scope) for part in node.operands]
     runs = [operand.run for operand in operands]
-    if operator == "=" and operands[1].constant and isinstance(operands[1].constant[0], str):
-        return Code(equals_text(runs[0], operands[1].constant[0]), BOOLEAN, **merged(*operands))
+    run = _operator_run(operator, runs)
+    fact = guard = rest = None
+    if operator == "=" and operands[1].constant:
+        constant, path = operands[1].constant[0], operands[0].path
+        fact = None if path is None else rows.equals(path, constant)
+        if isinstance(constant, str):
+            run = equals_text(runs[0], constant)
+    elif operator in {"and", "or"}:
+        fact, guard, rest = _settled_facts(operator, operands)
+    leading = operands[0].leading if operator == "and" else None
     types = BOOLEAN if visible else (joint_types(*operands) if operator == "|" else None)
-    return Code(_operator_run(operator, runs), types, **merged(*operands))
+    return Code(
+        run,
+        types,
+        **merged(*operands),
+        fact=fact,
+        guard=guard,
+        rest=rest,
+        leading=replace(leading, whole=False) if leading else None,
+    )
+
+
+def _settled_facts(
+    operator: str, operands: list[Code]
+) -> tuple[Fact | None, Fact | None, Run | None]:
+    """The fact that `and` or `or` is; of `and`, the guard at its start and the rest behind that."""
+    facts: list[Fact] = []
+    for operand in operands:
+        if operand.fact is None:
+            break
+        facts.append(operand.fact)
+    if len(facts) == len(operands):
+        return rows.settled(facts, decisive=operator == "or"), None, None
+    if operator == "or":
+        return None, None, None
+    left = operands[len(facts) :]
+    rest = conjunction([operand.run for operand in left])
+    if left[0].guard is not None:
+        facts.append(left[0].guard)
+    return None, rows.settled(facts, decisive=False) if facts else None, rest
 
 
 def _operator_run(operator: str, runs: list[Run]) -> Run:

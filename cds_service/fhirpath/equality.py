@@ -96,8 +96,11 @@ def _as_quantity(value: Any) -> Quantity | None:
 
 def order(one: Any, other: Any) -> int | None:
     """-1, 0 or 1 for two System values, None when open; EvaluationError across types (6.2)."""
-    if type(one) is type(other) and isinstance(one, str):
-        return int(one > other) - int(one < other)
+    if type(one) is type(other):
+        if type(one) is Date:
+            return compare_temporal(one, other)
+        if isinstance(one, str):
+            return int(one > other) - int(one < other)
     both_numbers = isinstance(one, _NUMBERS) and isinstance(other, _NUMBERS)
     if both_numbers and not isinstance(one, bool) and not isinstance(other, bool):
         return int(one > other) - int(one < other)

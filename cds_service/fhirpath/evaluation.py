@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from cds_service.errors import EvaluationError
 from cds_service.fhirpath.collection import Incomplete, Node, as_item, wrap
+from cds_service.fhirpath.index import CodeIndex
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
+
+    from cds_service.fhirpath.rows import Leading
 
 MAX_STEPS = 5_000_000
 """Rows that all expressions of one request may look at."""
@@ -79,28 +82,34 @@ class Evaluation:
         self.focus: list[Any] = wrap(resource if focus is None else focus)
         self.budget = Budget(max_steps, max_items)
         self.parent: Evaluation | None = None
+        self.root: Evaluation = self
         self.bound: frozenset[str] = frozenset()
         self.memo: dict[Any, Any] = {}
+        self._bound_around: frozenset[str] = frozenset()
         self._wrapped: dict[tuple[str, str | None], list[Any]] = {}
         self._resolved: dict[str, Any] = {}
+        self._indexes: dict[tuple[int, str], CodeIndex] = {}
+        self._candidates: dict[tuple[int, Leading], list[int]] = {}
 
     def bind(self, **variables: Any) -> Evaluation:
         """A child scope with more variables; what does not read them is not evaluated again."""
-        child = Evaluation(
-            variables={**self.variables, **variables},
-            now=self.now,
-            resolve=self.resolve,
-            resource=self.resource,
+        bound = frozenset(variables)
+        child = Evaluation.__new__(Evaluation)
+        child.__dict__.update(
+            self.__dict__,
+            variables=variables,
+            parent=self,
+            bound=bound,
+            memo={},
+            _bound_around=self._bound_around | bound,
+            _wrapped={},
         )
-        child.focus = self.focus
-        child.budget = self.budget
-        child.parent = self
-        child.bound = frozenset(variables)
-        child._resolved = self._resolved
         return child
 
     def home(self, reads: frozenset[str]) -> Evaluation:
         """The outermost scope in which something that reads these variables has the same value."""
+        if self._bound_around.isdisjoint(reads):
+            return self.root
         scope = self
         while scope.parent is not None and scope.bound.isdisjoint(reads):
             scope = scope.parent
@@ -124,6 +133,19 @@ class Evaluation:
         if name in _FOCUS_NAMES:
             return self.focus if self.resource is None else wrap(self.resource)
         raise EvaluationError(f"the variable %{name} is not set", code="unknown-variable")
+
+    def candidates(self, items: list[Any], leading: Leading) -> list[int]:
+        """The positions of the rows that a criterion which starts so may be true of."""
+        place = (id(items), leading)
+        found = self._candidates.get(place)
+        if found is None:
+            key = (id(items), leading.key)
+            index = self._indexes.get(key)
+            if index is None:
+                self.budget.charge(len(items))
+                index = self._indexes[key] = CodeIndex(items, leading.path)
+            found = self._candidates[place] = index.candidates(leading)
+        return found
 
     def resolved(self, reference: str, root: Any) -> Node | None:
         """The resource behind a reference: contained in `root`, or what `resolve` answers."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cds_service.errors import EvaluationError
 from cds_service.fhirpath.code import Code, Run, Scope, SharedPart, Types
+from cds_service.fhirpath.collection import Node
 from cds_service.fhirpath.evaluation import Evaluation, Frame
 from cds_service.fhirpath.syntax import (
     Call,
@@ -44,40 +45,82 @@ class Shared:
     reads: frozenset[str]
     types: Types
     traced: bool
+    constant: tuple[Any, ...] | None = None
 
-    def value(self, evaluation: Evaluation) -> list[Any]:
+    def value(self, frame: Frame, _this: list[Any]) -> list[Any]:
         """Its value in this scope, evaluated at most once."""
-        return self._entry(evaluation)[0]
+        home = frame.evaluation.home(self.reads)
+        return (home.memo.get(self) or self._entry(home))[0]
 
-    def traced_value(self, frame: Frame) -> list[Any]:
+    def traced_value(self, frame: Frame, _this: list[Any]) -> list[Any]:
         """Its value; what was traced when it was evaluated goes under the current part."""
-        value, trace = self._entry(frame.evaluation)
+        home = frame.evaluation.home(self.reads)
+        value, trace = home.memo.get(self) or self._entry(home)
         if frame.trace is not None and trace is not None:
             frame.trace.children.extend(trace.children)
             frame.trace.resources = trace.resources
         return value
 
-    def _entry(self, evaluation: Evaluation) -> tuple[list[Any], Trace | None]:
-        home = evaluation.home(self.reads)
-        entry: tuple[list[Any], Trace | None] | None = home.memo.get(self)
-        if entry is None:
-            recorder = Recorder(self.text) if self.traced else None
-            value = self.run(Frame(home, self.size, recorder), home.focus)
-            entry = (value, None if recorder is None else recorder.finish(value))
-            home.memo[self] = entry
+    def _entry(self, home: Evaluation) -> tuple[list[Any], Trace | None]:
+        recorder = Recorder(self.text) if self.traced else None
+        value = self.run(Frame(home, self.size, recorder), home.focus)
+        entry = (value, None if recorder is None else recorder.finish(value))
+        home.memo[self] = entry
         return entry
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RowShared:
+    """The compiled body of a definition that depends on nothing but what it is called on.
+
+    It is compiled once for all its calls, and evaluated once per request for each resource.
+    """
+
+    name: str
+    code: Code
+    size: int
+
+    def called_on(self, source: Run, *, stable: bool) -> Run:
+        """The closure of a call; `stable` says that the focus is one list for all of a request."""
+        reads, body, name, size = self.code.reads, self.code.run, self.name, self.size
+
+        def run(frame: Frame, this: list[Any]) -> list[Any]:
+            focus = source(frame, this)
+            home = frame.evaluation.home(reads)
+            entry: tuple[Frame, dict[Any, Any]] | None = home.memo.get(self)
+            if entry is None:
+                # One frame serves all rows: what stays in its slots from row to row is hoisted,
+                # and a definition is never evaluated inside itself.
+                entry = home.memo[self] = (Frame(home, size), {})
+            own, memo = entry
+            key = id(focus) if stable else _resource(focus)
+            found = memo.get(key)
+            if found is not None:
+                return found[0]  # type: ignore[no-any-return]
+            try:
+                value = body(own, focus)
+            except EvaluationError as error:
+                raise _named(error, name) from error
+            if key is not None:
+                memo[key] = (value, focus)  # the focus as well: its id is not given away
+            return value
+
+        return run
+
+
+def _resource(focus: list[Any]) -> Node | None:
+    """The one resource that a focus is; None when it is anything else."""
+    item = focus[0] if len(focus) == 1 and type(focus) is list else None
+    return item if type(item) is Node and item.root is item.value else None
 
 
 def shared_code(shared: SharedPart, *, observe: bool) -> Code:
     """The code that stands where a shared part is used; `observe` puts its trace there as well."""
-
-    def run(frame: Frame, _this: list[Any]) -> list[Any]:
-        return shared.value(frame.evaluation)
-
-    def run_traced(frame: Frame, _this: list[Any]) -> list[Any]:
-        return shared.traced_value(frame)
-
-    return Code(run_traced if observe else run, shared.types, reads=shared.reads)
+    run = shared.traced_value if observe else shared.value
+    if shared.constant is not None and not observe:
+        values = list(shared.constant)  # a number with a name costs no more than the number
+        return Code(lambda _frame, _this: values, shared.types)
+    return Code(run, shared.types, reads=shared.reads, stable=True)
 
 
 def refuse_cycle(name: str, node: Syntax, scope: Scope) -> None:
@@ -94,14 +137,18 @@ def naming(run: Run, name: str) -> Run:
         try:
             return run(frame, this)
         except EvaluationError as error:
-            raise EvaluationError(
-                f"in definition '{name}': {error.message}",
-                code=error.code,
-                hint=error.hint,
-                where=error.where,
-            ) from error
+            raise _named(error, name) from error
 
     return named
+
+
+def _named(error: EvaluationError, name: str) -> EvaluationError:
+    return EvaluationError(
+        f"in definition '{name}': {error.message}",
+        code=error.code,
+        hint=error.hint,
+        where=error.where,
+    )
 
 
 def expanded_text(node: Syntax, scope: Scope) -> str:

@@ -1,4 +1,4 @@
-"""Guideline FHIRPath → plain FHIRPath: definitions expanded, our own functions written in standard ones.
+"""Guideline FHIRPath → plain FHIRPath: definitions expanded, our own functions in standard ones.
 
 Calls of definitions are put in where they stand, hygienically; definitions that are names become
 variables, in the order in which they can be evaluated with the subject as focus. Plain FHIRPath
@@ -96,11 +96,10 @@ class PlainExpression:
 
 @dataclass(slots=True)
 class _Argument:
-    """What stands for a parameter: the argument, where it was written, its own variable if any."""
+    """What stands for a parameter: the expanded argument, its place, its own variable if any."""
 
-    node: Syntax
+    plain: Syntax
     place: _Place
-    plain: Syntax | None = None
     variable: str | None = None
 
 
@@ -134,9 +133,7 @@ class _Place:
 
     def error(self, node: Syntax, message: str, hint: str | None = None) -> ExpressionError:
         """A failure at `node` of this text."""
-        return ExpressionError(
-            message, expression=self.source, offset=node.offset, code="export", hint=hint
-        )
+        return ExpressionError(message, expression=self.source, offset=node.offset, hint=hint)
 
 
 class Exporter:
@@ -191,7 +188,7 @@ class Exporter:
     def _variable(self, definition: Definition, names: Any, active: Any = ()) -> PlainVariable:
         key = (id(names), definition.name)
         if key not in self._named:
-            name = self._free_name(definition.name, names)
+            name = self._free_name(definition.name, names, own=True)
             inside = (*active, definition.name)
             text, needs = self._written(
                 definition.expression, names.tree(definition), names, inside
@@ -199,10 +196,11 @@ class Exporter:
             self._named[key] = self.variables[name] = PlainVariable(name, text, names, needs)
         return self._named[key]
 
-    def _free_name(self, wanted: str, names: Library) -> str:
-        """A name that no other variable of the output has, and no variable of the host."""
+    def _free_name(self, wanted: str, names: Library, *, own: bool = False) -> str:
+        """A name that nothing has in the output or among `names`; `own` is that of a definition."""
         name, number = wanted, 1
-        while name in self._taken or (name != wanted and name in names.known_names()):
+        known = set(names.known_names()) - ({wanted} if own else set())
+        while name in self._taken | known:
             number += 1
             name = f"{wanted}_{number}"
         self._taken.add(name)
@@ -257,8 +255,6 @@ class Exporter:
 
     def _argument(self, argument: _Argument, place: _Place) -> Syntax:
         """The argument, where it means the same here; else a variable that holds its value."""
-        if argument.plain is None:
-            argument.plain = self._expand(argument.node, argument.place)
         if argument.place.level == place.level or not _reads_row(argument.plain):
             return argument.plain
         if argument.variable is None:
@@ -318,25 +314,24 @@ class Exporter:
         A long body that does not depend on where the call stands becomes a variable.
         """
         self._refuse_cycle(definition, call, place)
-        arguments = [_Argument(node, place) for node in call.arguments]
-        values = [self._expand(node, place) for node in call.arguments]
-        if not all(isinstance(value, Literal) for value in values):
+        arguments = [_Argument(self._expand(node, place), place) for node in call.arguments]
+        if not all(isinstance(argument.plain, Literal) for argument in arguments):
             return self._bound(receiver, call, place, arguments, (definition, names))
-        spelled = ", ".join(map(printed, values))
+        spelled = ", ".join(printed(argument.plain) for argument in arguments)
         key = (id(names), f"{definition.name}({spelled})")
         if key not in self._named:
             self._needs.append({})
-            body = self._bound(receiver, call, place, arguments, (definition, names))
+            body = self._bound(None, call, place, arguments, (definition, names))
             needs = self._needs.pop()
             text = printed(body)
-            if len(text) < _WORTH_A_NAME or _reads_row(body):
+            if _reads_row(body) and receiver is not None:
+                return self._bound(receiver, call, place, arguments, (definition, names))
+            if _reads_row(body) or len(text) < _WORTH_A_NAME:
                 self._needs[-1].update(needs)
                 return body
             words = [definition.name, *re.findall(r"[A-Za-z0-9]+", spelled)]
-            name = self._free_name("_".join(words), names)
-            self._named[key] = self.variables[name] = PlainVariable(
-                name, text, names, tuple(needs)
-            )
+            name = self._free_name("_".join(words), names, own=not arguments)
+            self._named[key] = self.variables[name] = PlainVariable(name, text, names, tuple(needs))
         variable = self._named[key].name
         self._needs[-1][variable] = None
         return Variable(*_NOWHERE, variable)
@@ -373,7 +368,7 @@ class Exporter:
         chain: Syntax | None = None
         for item in captured:
             name = Literal(*_NOWHERE, (item.variable,))
-            chain = _called(chain, "defineVariable", name, item.plain or _THIS)
+            chain = _called(chain, "defineVariable", name, item.plain)
         return _called(chain, "select", body)
 
     def _operation(self, node: Operation, place: _Place) -> Syntax:

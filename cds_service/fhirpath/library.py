@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cds_service.errors import ContentError, ContentErrors, ExpressionError, Where
 from cds_service.fhirpath.code import Scope, Types
 from cds_service.fhirpath.compiler import Compiler
-from cds_service.fhirpath.expansion import Shared, naming
+from cds_service.fhirpath.expansion import RowShared, Shared, naming
 from cds_service.fhirpath.functions import FUNCTIONS
 from cds_service.fhirpath.model import ABSTRACT, is_fhir_type
 from cds_service.fhirpath.parser import parse
@@ -58,6 +58,7 @@ class Library:
         self._trees: dict[str, Syntax] = {}
         self._shared: dict[tuple[str, bool], Shared] = {}
         self._calls: dict[tuple[str, bool], Shared | None] = {}
+        self._row_calls: dict[tuple[str, Types], RowShared | None] = {}
         self._programs: dict[tuple[str, str | None, bool], Program] = {}
         for definition in self.definitions.values():
             _refuse_built_in(definition)
@@ -169,7 +170,7 @@ class Library:
             code = _compiled(compiler, self.tree(definition), body)
             run = naming(code.run, definition.name)
             text = f"%{definition.name}"
-            found = Shared(text, run, compiler.size, code.reads, code.types, traced)
+            found = Shared(text, run, compiler.size, code.reads, code.types, traced, code.constant)
             self._shared[key] = found
         return found
 
@@ -184,6 +185,20 @@ class Library:
             shared = Shared(key, code.run, compiler.size, code.reads, code.types, traced)
             self._calls[place] = shared if code.closed else None
         return self._calls[place]
+
+    def row_call(
+        self,
+        name: str,
+        key: tuple[str, Types],
+        build: Callable[[Compiling], tuple[Code, int]],
+    ) -> RowShared | None:
+        """The compiled body of a call, None when it depends on more than its focus."""
+        if key not in self._row_calls:
+            compiler = Compiler(traced=False)
+            code, identity = build(compiler)
+            shared = RowShared(name, code, compiler.size)
+            self._row_calls[key] = shared if code.uses <= {identity} else None
+        return self._row_calls[key]
 
 
 def _named(scope: Scope, definition: Definition, active: tuple[str, ...], types: Types) -> Scope:

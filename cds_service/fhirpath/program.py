@@ -61,8 +61,10 @@ class Program:
 
     def _run(self, frame: Frame, focus: list[Any]) -> list[Any]:
         items = focus
-        if any(type(item) is not Node for item in focus):
-            items = wrap(focus, self._root_type)
+        for item in focus:
+            if type(item) is not Node:
+                items = wrap(focus, self._root_type)
+                break
         try:
             return self._code.run(frame, items)
         except RecursionError:

@@ -100,7 +100,7 @@ def _environment(node: Variable, scope: Scope) -> Code:
     def run(frame: Frame, _this: list[Any]) -> list[Any]:
         return frame.evaluation.variable(name, concrete)
 
-    return Code(run, _static(concrete), reads=frozenset({name}))
+    return Code(run, _static(concrete), reads=frozenset({name}), stable=True)
 
 
 def _static(kind: str | None) -> Types:

@@ -221,6 +221,8 @@ def of_datetime(moment: datetime) -> DateTime:
 def compare(left: Temporal, right: Temporal) -> int | None:
     """-1, 0 or 1 for before, same, after; None where precision or zone leave it open (6.2)."""
     first, second = left.parts, right.parts
+    if len(first) == len(second) and left.offset == right.offset:
+        return (first > second) - (first < second)
     if left.offset != right.offset and min(len(first), len(second)) > 3:
         if left.offset is None or right.offset is None:
             return _compare_across_zones(left, right)

@@ -74,6 +74,8 @@ def _temporal_boundary(value: Temporal, digits: int | None, *, high: bool) -> Te
     if isinstance(value, Time):
         wanted = _TIME_DIGITS.get(9 if digits is None else digits)
         return None if wanted is None else _cut(value, _clock(value.parts, high=high), wanted)
+    if type(value) is Date and len(value.parts) == 3 and digits is None:
+        return value  # a full day has no other boundary
     default = 8 if isinstance(value, Date) else 17
     wanted = _DATE_DIGITS.get(default if digits is None else digits)
     if wanted is None or (isinstance(value, Date) and wanted > 3):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from cds_service.errors import EvaluationError
@@ -68,22 +69,27 @@ def local_date(frame: Frame, items: list[Any]) -> list[Any]:
         return unknown()
     if value is None:
         return []
+    if type(value) is DateTime and value.offset is not None:
+        return [_day_in_zone(value, _moment(frame))]
     day = to_date(value) if isinstance(value, Temporal) else None
     if day is None:
         raise EvaluationError(
             f"localDate() works on a date or dateTime, not on {describe(value)}",
             code="type-mismatch",
         )
-    if isinstance(value, DateTime) and value.offset is not None:
-        return [_day_in_zone(value, _moment(frame))]
     return [day]
 
 
 def _day_in_zone(value: DateTime, moment: datetime) -> Date:
     year, month, day, hour, minute = (*value.parts, 0)[:5]
-    zone = timezone(timedelta(minutes=value.offset or 0))
+    zone = _zone(value.offset or 0)
     local = datetime(year, month, day, hour, minute, tzinfo=zone).astimezone(moment.tzinfo)
     return Date((local.year, local.month, local.day))
+
+
+@cache
+def _zone(offset: int) -> timezone:
+    return timezone(timedelta(minutes=offset))
 
 
 def _part(index: int, clock: int | None) -> Callable[[Any], int | None]:

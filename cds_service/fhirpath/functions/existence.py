@@ -8,11 +8,12 @@ from __future__ import annotations
 from typing import Any
 
 from cds_service.errors import EvaluationError
-from cds_service.fhirpath.code import Code, Compiling, Site
+from cds_service.fhirpath import rows
+from cds_service.fhirpath.code import Code, Compiling, Run, Site
 from cds_service.fhirpath.collection import UNKNOWN, describe, system_value
 from cds_service.fhirpath.equality import contains
 from cds_service.fhirpath.equality import distinct as distinct_items
-from cds_service.fhirpath.evaluation import unknown
+from cds_service.fhirpath.evaluation import Frame, unknown
 from cds_service.fhirpath.functions.lambdas import Lambda, every, filtered
 from cds_service.fhirpath.functions.registry import (
     BOOLEAN,
@@ -36,19 +37,28 @@ def empty(items: list[Any]) -> list[Any]:
     return [True] if type(items) is list else unknown()
 
 
-def exists(items: list[Any]) -> list[Any]:
-    """`exists()` (5.1.2): true as soon as one item is known."""
-    if items:
-        return [True]
-    return [False] if type(items) is list else unknown()
-
-
 def _build_exists(compiler: Compiling, site: Site) -> Code:
+    """`exists(criterion)` (5.1.2): true as soon as one item is known."""
+    path = site.receiver.path
     if not site.call.arguments:
-        return Code(run_over(exists, site.receiver.run, []), BOOLEAN, **merged(site.receiver))
+        fact = None if path is None else rows.exists(path)
+        run = _existence(site.receiver.run)
+        return Code(run, BOOLEAN, **merged(site.receiver), fact=fact)
     row = Lambda(compiler, site, site.call.arguments[0])
-    kept = compiler.noting(filtered(site.receiver.run, row.code.run, row.index_slot), site.scope)
-    return Code(run_over(exists, kept, []), BOOLEAN, **row.uses(site.receiver))
+    path = row.kept_path(site.receiver)
+    kept = compiler.noting(filtered(site.receiver, row), site.scope)
+    fact = None if path is None else rows.exists(path)
+    return Code(_existence(kept), BOOLEAN, **row.uses(site.receiver), fact=fact)
+
+
+def _existence(source: Run) -> Run:
+    def run(frame: Frame, this: list[Any]) -> list[Any]:
+        items = source(frame, this)
+        if items:
+            return [True]
+        return [False] if type(items) is list else unknown()
+
+    return run
 
 
 def _build_all(compiler: Compiling, site: Site) -> Code:
@@ -118,7 +128,20 @@ def negation(items: list[Any]) -> list[Any]:
     return [] if value is None else [not value]
 
 
-TABLE.declare("empty", over_collections(empty, BOOLEAN), arity=(0, 0), section="5.1.1")
+def _build_empty(_compiler: Compiling, site: Site) -> Code:
+    path = site.receiver.path
+    fact = None if path is None else rows.exists(path, negated=True)
+    run = run_over(empty, site.receiver.run, [])
+    return Code(run, BOOLEAN, **merged(site.receiver), fact=fact)
+
+
+def _build_not(_compiler: Compiling, site: Site) -> Code:
+    fact = None if site.receiver.fact is None else rows.negation(site.receiver.fact)
+    run = run_over(negation, site.receiver.run, [])
+    return Code(run, BOOLEAN, **merged(site.receiver), fact=fact)
+
+
+TABLE.declare("empty", _build_empty, arity=(0, 0), section="5.1.1")
 TABLE.declare("exists", _build_exists, arity=(0, 1), section="5.1.2")
 TABLE.declare("all", _build_all, arity=(1, 1), section="5.1.3")
 TABLE.declare("subsetOf", over_collections(subset_of, BOOLEAN), arity=(1, 1), section="5.1.8")
@@ -126,4 +149,4 @@ TABLE.declare("supersetOf", over_collections(superset_of, BOOLEAN), arity=(1, 1)
 TABLE.declare("count", over_collections(count, INTEGER), arity=(0, 0), section="5.1.10")
 TABLE.declare("distinct", over_collections(distinct, same), arity=(0, 0), section="5.1.11")
 TABLE.declare("isDistinct", over_collections(is_distinct, BOOLEAN), arity=(0, 0), section="5.1.12")
-TABLE.declare("not", over_collections(negation, BOOLEAN), arity=(0, 0), section="6.5.3")
+TABLE.declare("not", _build_not, arity=(0, 0), section="6.5.3")

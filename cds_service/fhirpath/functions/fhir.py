@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from cds_service.errors import EvaluationError
+from cds_service.fhirpath import rows
 from cds_service.fhirpath.code import Code, Compiling, Scope, Site
 from cds_service.fhirpath.collection import (
     UNKNOWN,
@@ -145,7 +146,14 @@ def _build_member_of(compiler: Compiling, site: Site) -> Code:
         def run_constant(frame: Frame, this: list[Any]) -> list[Any]:
             return member_of(source(frame, this), test)
 
-        return Code(run_constant, BOOLEAN, **dependencies)
+        path = site.receiver.path
+        return Code(
+            run_constant,
+            BOOLEAN,
+            **dependencies,
+            fact=None if path is None else rows.member_of(path, test),
+            leading=None if path is None else rows.leading(path, test),
+        )
 
     def run(frame: Frame, this: list[Any]) -> list[Any]:
         reference = scalar(argument.run(frame, this))

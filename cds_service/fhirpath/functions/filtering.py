@@ -33,8 +33,9 @@ TABLE = Table()
 
 def _build_where(compiler: Compiling, site: Site) -> Code:
     row = Lambda(compiler, site, site.call.arguments[0])
-    run = filtered(site.receiver.run, row.code.run, row.index_slot)
-    return Code(run, site.receiver.types, **row.uses(site.receiver))
+    run = filtered(site.receiver, row)
+    path = row.kept_path(site.receiver)
+    return Code(run, site.receiver.types, **row.uses(site.receiver), path=path)
 
 
 def _build_select(compiler: Compiling, site: Site) -> Code:
@@ -154,6 +155,8 @@ def exclude(items: list[Any], other: list[Any]) -> list[Any]:
 
 def combine(items: list[Any], other: list[Any]) -> list[Any]:
     """`combine(other)` (5.4.2): all items of both, repetitions kept."""
+    if type(items) is list and type(other) is list and not (items and other):
+        return items or other
     return keep([*items, *other], items, other)
 
 

@@ -9,12 +9,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cds_service.errors import EvaluationError
-from cds_service.fhirpath.collection import UNKNOWN, Incomplete, describe, scalar
+from cds_service.fhirpath.collection import UNKNOWN, Incomplete, Node, describe, scalar
 from cds_service.fhirpath.evaluation import Frame, refuse_to_excuse
 from cds_service.fhirpath.functions.registry import Dependencies, merged, without
+from cds_service.fhirpath.rows import ODD, Kept
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from cds_service.fhirpath.code import Code, Compiling, Run, Scope, Site
+    from cds_service.fhirpath.rows import Fact, Leading, Path
     from cds_service.fhirpath.syntax import Syntax
 
 
@@ -58,31 +62,80 @@ class Lambda:
         both["uses"] = receiver.uses | without(self.code.uses, self.scope)
         return both
 
+    def kept_path(self, receiver: Code) -> Path | None:
+        """The path of `receiver.where(this)`, if both can be told from JSON alone."""
+        if receiver.path is None or self.code.fact is None:
+            return None
+        return (*receiver.path, Kept(self.code.fact))
+
 
 def set_index(frame: Frame, slot: int, position: int, *, known: bool) -> None:
     """Make `$index` known to the row that runs next; over incomplete data it is not."""
     frame.slots[slot] = position if known else None
 
 
-def filtered(source: Run, criterion: Run, slot: int | None) -> Run:
-    """The closure of `where`: an unknown criterion leaves the row out and the result incomplete."""
+def filtered(receiver: Code, row: Lambda) -> Run:
+    """The closure of `where`: an unknown criterion leaves the row out and the result incomplete.
+
+    Of a variable, rows are found by their codes when the criterion starts with a value set. What
+    JSON alone tells of a row is asked first; the criterion is evaluated where that is not enough.
+    """
+    source, criterion, slot = receiver.run, row.code.run, row.index_slot
+    fact, is_whole = row.code.fact or row.code.guard, row.code.fact is not None
+    rest = row.code.rest or criterion
+    leading = row.code.leading if receiver.stable else None
 
     def run(frame: Frame, this: list[Any]) -> list[Any]:
         items = source(frame, this)
-        frame.evaluation.budget.charge(len(items))
-        complete = type(items) is list
+        if not items:
+            return items
+        positions = _positions(frame, items, leading)
+        known = complete = type(items) is list
         out: list[Any] = []
-        for position, item in enumerate(items):
-            if slot is not None:
-                set_index(frame, slot, position, known=type(items) is list)
-            verdict = decide(criterion(frame, [item]))
+        for position, verdict in _told(fact, items, positions):
+            if verdict is ODD or not is_whole:
+                if slot is not None:
+                    set_index(frame, slot, position, known=known)
+                judge = rest if verdict is True else criterion
+                verdict = decide(judge(frame, [items[position]]))  # noqa: PLW2901 - now known
             if verdict is True:
-                out.append(item)
+                out.append(items[position])
             elif verdict is UNKNOWN:
                 complete = False
         return out if complete else Incomplete(out)
 
     return run
+
+
+def _positions(frame: Frame, items: list[Any], leading: Leading | None) -> Sequence[int]:
+    """Where the rows stand that are to be looked at, accounted for."""
+    positions: Sequence[int] = range(len(items))
+    if leading is not None:
+        positions = frame.evaluation.candidates(items, leading)
+    frame.evaluation.budget.charge(len(positions))
+    return positions
+
+
+def _told(
+    fact: Fact | None, items: list[Any], positions: Sequence[int]
+) -> Iterable[tuple[int, Any]]:
+    """The rows of which a fact is not known to be false, with what it says of them."""
+    if fact is None:
+        return ((position, ODD) for position in positions)
+    out: list[tuple[int, Any]] = []
+    kind, test = None, None
+    for position in positions:
+        item = items[position]
+        verdict = ODD
+        if type(item) is Node and item.root is not None:
+            if item.type is not kind:
+                kind = item.type
+                test = fact.test(kind)
+            if test is not None:
+                verdict = test(item.value)
+        if verdict is not False:
+            out.append((position, verdict))
+    return out
 
 
 def projected(source: Run, projection: Run, slot: int | None) -> Run:

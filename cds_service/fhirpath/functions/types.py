@@ -16,6 +16,7 @@ from cds_service.fhirpath.model import (
     type_specifier,
     unknown_type_hint,
 )
+from cds_service.fhirpath.rows import of_type
 from cds_service.fhirpath.syntax import Syntax, type_name_of
 
 TABLE = Table()
@@ -43,7 +44,8 @@ def type_test(operator: str, operand: Code, wanted: TypeSpecifier) -> Code:
     """The code of `is`, `as` and `ofType`."""
     build = {"is": _is, "as": _as, "ofType": _of_type}[operator]
     types = BOOLEAN if operator == "is" else static_types(wanted)
-    return Code(build(operand, wanted), types, **merged(operand))
+    path = of_type(operand.path, wanted) if operator == "ofType" else None
+    return Code(build(operand, wanted), types, **merged(operand), path=path)
 
 
 def _is(operand: Code, wanted: TypeSpecifier) -> Any:

@@ -1,0 +1,69 @@
+"""Rows by code: which rows of a collection can be in a value set, without asking each of them.
+
+`%obs.where(code.memberOf('X'))` stands in a guideline dozens of times. The codes of a collection
+are collected once per request, every value set is asked once for each distinct code, and each
+`where` then looks at the rows that it can be true of.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cds_service.fhirpath.collection import Node
+from cds_service.fhirpath.rows import ODD, codings_of, values_at
+
+if TYPE_CHECKING:
+    from cds_service.fhirpath.definition import Membership
+    from cds_service.fhirpath.rows import Leading, Path, Values
+
+
+class CodeIndex:
+    """The rows of one collection by the codes at one path below them.
+
+    `uncoded` are the rows without a code, of which membership is empty; `odd` those that have to
+    be evaluated to know.
+    """
+
+    __slots__ = ("_by_code", "_found", "items", "odd", "uncoded")
+
+    def __init__(self, items: list[Any], path: Path) -> None:
+        self.items = items
+        self.uncoded: list[int] = []
+        self.odd: list[int] = []
+        self._by_code: dict[tuple[str | None, str], list[int]] = {}
+        self._found: dict[Membership, list[int]] = {}
+        readers: dict[str | None, Values | None] = {}
+        for position, item in enumerate(items):
+            if type(item) is not Node or item.root is None:
+                self.odd.append(position)
+                continue
+            if item.type not in readers:
+                found = values_at(path, item.type)
+                readers[item.type] = None if found is None else found[0]
+            reader = readers[item.type]
+            codings = ODD if reader is None else codings_of(reader(item.value))
+            if codings is ODD:
+                self.odd.append(position)
+            elif codings is None:
+                self.uncoded.append(position)
+            else:
+                for coding in codings:
+                    self._by_code.setdefault(coding, []).append(position)
+
+    def members(self, test: Membership) -> list[int]:
+        """The positions of the rows with a code that is a member, in order."""
+        found = self._found.get(test)
+        if found is None:
+            lists = [rows for (system, code), rows in self._by_code.items() if test(system, code)]
+            if len(lists) == 1:
+                found = list(dict.fromkeys(lists[0]))
+            else:
+                found = sorted({position for rows in lists for position in rows})
+            self._found[test] = found
+        return found
+
+    def candidates(self, leading: Leading) -> list[int]:
+        """The positions of the rows that a criterion may be something else than false of."""
+        found = self.members(leading.test)
+        more = self.odd if leading.whole else [*self.odd, *self.uncoded]
+        return sorted([*found, *more]) if more else found

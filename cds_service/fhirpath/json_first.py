@@ -1,0 +1,66 @@
+"""Parts of an expression that ask the JSON of a row first, and are evaluated where that is odd."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cds_service.fhirpath.collection import Node
+from cds_service.fhirpath.rows import ODD, values_at
+
+if TYPE_CHECKING:
+    from cds_service.fhirpath.code import Code, Run
+    from cds_service.fhirpath.evaluation import Frame
+    from cds_service.fhirpath.rows import Fact, Path, Values
+
+_ANSWERS: dict[Any, list[Any]] = {True: [True], False: [False], None: []}
+
+
+def from_json(code: Code) -> Code:
+    """The same code, run on the JSON of a single row where that tells its value."""
+    if code.path:
+        return code.running(_navigated(code.path, code.run))
+    if code.fact is not None:
+        return code.running(_answered(code.fact, code.run))
+    return code
+
+
+def _answered(fact: Fact, ordinary: Run) -> Run:
+    def run(frame: Frame, this: list[Any]) -> list[Any]:
+        if len(this) == 1 and type(this) is list:
+            verdict = fact.of(this[0])
+            if verdict is not ODD:
+                return _ANSWERS[verdict]
+        return ordinary(frame, this)
+
+    return run
+
+
+def _navigated(path: Path, ordinary: Run) -> Run:
+    """The items at the end of a path, without items for the elements on the way."""
+    ways: dict[str | None, tuple[Values, str | None] | None] = {None: None}
+
+    def run(frame: Frame, this: list[Any]) -> list[Any]:
+        if len(this) != 1 or type(this) is not list:
+            return ordinary(frame, this)
+        row = this[0]
+        if type(row) is not Node or row.root is None:
+            return ordinary(frame, this)
+        kind = row.type
+        if kind not in ways:
+            ways[kind] = _way(path, kind)
+        way = ways[kind]
+        found = ODD if way is None else way[0](row.value)
+        if way is None or found is ODD:
+            return ordinary(frame, this)
+        root, kind = row.root, way[1]
+        return [Node(value, kind, None, root) for value in found]
+
+    return run
+
+
+def _way(path: Path, kind: str | None) -> tuple[Values, str | None] | None:
+    """How to get to elements of one FHIR type; None where it takes an evaluation."""
+    found = values_at(path, kind)
+    if found is None or found[1] is None or found[1].startswith("System."):
+        return None
+    return found

@@ -1,0 +1,361 @@
+"""What can be told of a row from its JSON alone: paths below it, and facts about it.
+
+Most criteria of guidelines are of this kind (`status = 'final'`, `code.memberOf(...)`,
+`code.coding.exists(system = ... and code = ...)`). They are run on the JSON itself, without an
+item for every element on the way. Whatever is not plainly as FHIR has it (extensions of
+primitives, text where an object belongs, several items where one is wanted) is ODD: the row is
+then evaluated in the ordinary way, which alone knows about failures and unknowns.
+
+A path or a fact is built for each type of row, at the first row of that type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from cds_service.fhirpath.collection import TEMPORAL_TYPES, Node
+from cds_service.fhirpath.model import ABSTRACT, ancestors, elements_of
+
+if TYPE_CHECKING:
+    from cds_service.fhirpath.definition import Membership
+    from cds_service.fhirpath.model import TypeSpecifier
+
+ODD: Final[Any] = object()
+"""Only the ordinary evaluation can tell."""
+
+NONE: Final[tuple[Any, ...]] = ()
+
+Values = Callable[[Any], Any]
+"""From the JSON of a row to the JSON values of a path below it, or ODD."""
+
+Test = Callable[[Any], Any]
+"""From the JSON of a row to True, False, None (empty) or ODD."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """An element; of a choice only what is of the type `wanted`, if that is given."""
+
+    name: str
+    wanted: TypeSpecifier | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """`where()`: only the values of which the fact is true."""
+
+    fact: Fact
+
+
+Path = tuple[Member | Kept, ...]
+"""The way from `$this` down; the empty path is `$this`."""
+
+
+def of_type(path: Path | None, wanted: TypeSpecifier) -> Path | None:
+    """The path `path.ofType(wanted)`, where that chooses among the types of a choice element."""
+    last = path[-1] if path else None
+    if path is None or not isinstance(last, Member) or last.wanted is not None:
+        return None
+    return (*path[:-1], Member(last.name, wanted))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Leading:
+    """Membership of a value set that a criterion starts with: `path.memberOf(test)`.
+
+    `whole` says that the criterion is nothing else; `key` is the text of the path.
+    """
+
+    key: str
+    path: Path
+    test: Membership
+    whole: bool = True
+
+
+def leading(path: Path, test: Membership) -> Leading | None:
+    """`path.memberOf(test)`, if rows can be found by the codes at that path."""
+    names = [step.name for step in path if isinstance(step, Member) and step.wanted is None]
+    return Leading(".".join(names), path, test) if len(names) == len(path) > 0 else None
+
+
+class Fact:
+    """A criterion that needs nothing but the JSON of the row."""
+
+    __slots__ = ("_build", "_tests")
+
+    def __init__(self, build: Callable[[str], Test | None]) -> None:
+        self._build = build
+        self._tests: dict[str | None, Test | None] = {None: None}
+
+    def test(self, kind: str | None) -> Test | None:
+        """The test for rows of this type; None when it has to be evaluated."""
+        try:
+            return self._tests[kind]
+        except KeyError:
+            found = self._tests[kind] = self._build(str(kind))
+            return found
+
+    def of(self, item: Any) -> Any:
+        """The fact about an item: True, False, None (empty) or ODD."""
+        if type(item) is not Node or item.root is None:
+            return ODD
+        test = self.test(item.type)
+        return ODD if test is None else test(item.value)
+
+
+def values_at(path: Path, kind: str | None) -> tuple[Values, str | None] | None:
+    """How to get from a row of type `kind` to the values of a path, and their type.
+
+    None where the path cannot be followed in JSON; a type of None means one of several.
+    """
+    values: Values = _itself
+    keys: list[str] = []
+    for step in path:
+        if kind is None:
+            return None
+        if isinstance(step, Kept):
+            test = step.fact.test(kind)
+            if test is None:
+                return None
+            values, keys = _kept(_chained(values, _along(keys)), test), []
+            continue
+        found = _json_keys(kind, step)
+        if found is None:
+            return None
+        if len(found) == 1:
+            keys.append(found[0][0])
+            kind = found[0][1]
+        else:
+            choice = _either([_along([key]) for key, _ in found])
+            values, keys = _chained(_chained(values, _along(keys)), choice), []
+            kind = None
+    return _chained(values, _along(keys)), kind
+
+
+def _itself(raw: Any) -> Any:
+    return (raw,)
+
+
+def _json_keys(kind: str, member: Member) -> tuple[tuple[str, str], ...] | None:
+    """The JSON keys of an element and their types; None where it has to be evaluated."""
+    element = elements_of(kind).get(member.name)
+    if element is None or ABSTRACT & set(element.types):
+        return None
+    if member.wanted is None:
+        return element.choices or ((member.name, element.types[0]),)
+    wanted = member.wanted
+    return tuple(choice for choice in element.choices if _is_kind(choice[1], wanted)) or None
+
+
+def _is_kind(kind: str, wanted: TypeSpecifier) -> bool:
+    return wanted.namespace != "System" and wanted.name in ancestors(kind)
+
+
+def _along(keys: list[str]) -> Values:
+    """The values under one JSON key after the other; null is nothing."""
+    steps = [(key, f"_{key}", _along([key]) if keys[1:] else _itself) for key in keys]
+
+    def read(raw: Any) -> Any:
+        found: Any = (raw,)
+        for key, extra, reader in steps:
+            if len(found) != 1:
+                found = _gathered(reader, found)
+                if found is ODD:
+                    return ODD
+                continue
+            item = found[0]
+            if type(item) is not dict or extra in item:
+                return ODD
+            value = item.get(key)
+            if value is None:
+                found = NONE
+            elif type(value) is not list:
+                found = (value,)
+            else:
+                found = [part for part in value if part is not None] if None in value else value
+        return found
+
+    return read if keys else _itself
+
+
+def _either(readers: list[Values]) -> Values:
+    def read(raw: Any) -> Any:
+        out: list[Any] = []
+        for reader in readers:
+            found = reader(raw)
+            if found is ODD:
+                return ODD
+            out.extend(found)
+        return out
+
+    return read
+
+
+def _chained(first: Values, second: Values) -> Values:
+    if first is _itself or second is _itself:
+        return first if second is _itself else second
+
+    def read(raw: Any) -> Any:
+        found = first(raw)
+        if found is ODD or len(found) == 1:
+            return ODD if found is ODD else second(found[0])
+        return _gathered(second, found)
+
+    return read
+
+
+def _gathered(reader: Values, values: Any) -> Any:
+    out: list[Any] = []
+    for value in values:
+        found = reader(value)
+        if found is ODD:
+            return ODD
+        out.extend(found)
+    return out
+
+
+def _kept(values: Values, test: Test) -> Values:
+    def read(raw: Any) -> Any:
+        found = values(raw)
+        if found is ODD:
+            return ODD
+        out: list[Any] = []
+        for value in found:
+            verdict = test(value)
+            if verdict is ODD:
+                return ODD
+            if verdict:
+                out.append(value)
+        return out
+
+    return read
+
+
+def equals(path: Path, constant: Any) -> Fact | None:
+    """`path = constant` for a string or boolean."""
+    if type(constant) not in {str, bool}:
+        return None
+    wanted = type(constant)
+
+    def build(kind: str) -> Test | None:
+        found = values_at(path, kind)
+        if found is None or found[1] is None or found[1] in TEMPORAL_TYPES:
+            return None
+        values = found[0]
+
+        def test(raw: Any) -> Any:
+            items = values(raw)
+            if items is ODD:
+                return ODD
+            if len(items) != 1:
+                return False if items else None
+            item = items[0]
+            return item == constant if type(item) is wanted else ODD
+
+        return test
+
+    return Fact(build)
+
+
+def exists(path: Path, *, negated: bool = False) -> Fact:
+    """`path.exists()`, or `path.empty()`."""
+
+    def build(kind: str) -> Test | None:
+        found = values_at(path, kind)
+        if found is None:
+            return None
+        values = found[0]
+
+        def test(raw: Any) -> Any:
+            items = values(raw)
+            return ODD if items is ODD else bool(items) is not negated
+
+        return test
+
+    return Fact(build)
+
+
+def member_of(path: Path, member: Membership) -> Fact:
+    """`path.memberOf(valueSet)`."""
+
+    def build(kind: str) -> Test | None:
+        found = values_at(path, kind)
+        if found is None:
+            return None
+        values = found[0]
+
+        def test(raw: Any) -> Any:
+            codings = codings_of(values(raw))
+            if codings is ODD or codings is None:
+                return codings
+            return any(member(system, code) for system, code in codings)
+
+        return test
+
+    return Fact(build)
+
+
+def codings_of(items: Any) -> Any:
+    """The (system, code) pairs of a single code, Coding or CodeableConcept; None for no item.
+
+    What is not an object with a code is no coding; more than one item is ODD.
+    """
+    if items is ODD or len(items) > 1:
+        return ODD
+    if not items:
+        return None
+    value = items[0]
+    if type(value) is str:
+        return [(None, value)]
+    if type(value) is not dict:
+        return ODD
+    codings = [value] if "code" in value else value.get("coding", NONE)
+    if type(codings) is not list:
+        return codings if codings is NONE else ODD
+    return [
+        (system if type(system := coding.get("system")) is str else None, code)
+        for coding in codings
+        if type(coding) is dict and type(code := coding.get("code")) is str
+    ]
+
+
+def negation(fact: Fact) -> Fact:
+    """`fact.not()`."""
+
+    def build(kind: str) -> Test | None:
+        test = fact.test(kind)
+        if test is None:
+            return None
+
+        def opposite(raw: Any) -> Any:
+            verdict = test(raw)
+            return verdict if verdict is None or verdict is ODD else not verdict
+
+        return opposite
+
+    return Fact(build)
+
+
+def settled(facts: list[Fact], *, decisive: bool) -> Fact:
+    """`and` (False decides) or `or` (True decides) of facts, from left to right."""
+
+    def build(kind: str) -> Test | None:
+        tests = [test for test in (fact.test(kind) for fact in facts) if test is not None]
+        if len(tests) < len(facts):
+            return None
+
+        def test(raw: Any) -> Any:
+            answer: Any = not decisive
+            for part in tests:
+                verdict = part(raw)
+                if verdict is decisive or verdict is ODD:
+                    return verdict
+                if verdict is None:
+                    answer = None
+            return answer
+
+        return test
+
+    return Fact(build)
