@@ -123,7 +123,8 @@ PATHS: dict[str, dict[str, list[str]]] = {
     },
     "Observation": {
         "boolean": ["value.ofType(boolean)", "status = 'final'"],
-        "integer": ["value.ofType(integer)", "component.count()", "component.value.ofType(integer)"],
+        "integer": ["value.ofType(integer)", "component.count()",
+                    "component.value.ofType(integer)"],
         "decimal": ["value.ofType(Quantity).value", "referenceRange.low.value.first()"],
         "string": ["status", "value.ofType(string)", "code.text", "code.coding.code.first()"],
         "dateTime": ["effective.ofType(dateTime)", "effective.ofType(Period).start", "issued"],
@@ -142,7 +143,8 @@ PATHS: dict[str, dict[str, list[str]]] = {
         "dateTime": ["recordedDate", "onset.ofType(dateTime)", "onset.ofType(Period).end"],
         "quantity": ["onset.ofType(Age)"],
         "items": ["code.coding", "code.coding.system", "bodySite.coding.code", "onset", "category",
-                  "clinicalStatus.coding.code", "Condition.code", "note.text", "bodySite", "subject"],
+                  "clinicalStatus.coding.code", "Condition.code", "note.text", "bodySite",
+                  "subject"],
     },
 }  # fmt: skip
 
