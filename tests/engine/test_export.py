@@ -53,8 +53,8 @@ if TYPE_CHECKING:
 PLANS = Path(__file__).parents[2] / "plan_definitions"
 ZONE = ZoneInfo("Europe/Amsterdam")
 IS_LONG = os.environ.get("LBP_LONG_TESTS") == "1"
-SHARE, FEW, STEP = (1, 40, 1) if IS_LONG else (12, 6, 3)
-"""One of how many cases is run in our engine, how many in fhirpathpy, one of how many plans."""
+CASES, FEW, EXPORTS = (10**6, 40, 10**6) if IS_LONG else (30, 4, 5)
+"""How many cases are run in our engine and in fhirpathpy, and the exports of how many plans."""
 
 OURS = re.compile(r"\b(isTrue|isFalse|isUnknown|localDate)\(")
 
@@ -423,6 +423,11 @@ def test_membership_of_a_set_with_prefixes_stays_as_it_is() -> None:
 # --- the shipped plans ---
 
 
+def some(items: list[Any], count: int) -> list[Any]:
+    """So many of the items, spread evenly, the last one included."""
+    return items[:: -max(1, len(items) // count)]
+
+
 @cache
 def shipped() -> PlanLibrary:
     return plan_library.load(PLANS)
@@ -431,8 +436,9 @@ def shipped() -> PlanLibrary:
 @cache
 def shipped_exports() -> dict[str, dict[str, Any]]:
     content = shipped().content
-    chosen = sorted(content.plans)[::STEP]
-    return {url: export(content.plans[url], content) for url in chosen}
+    return {
+        url: export(content.plans[url], content) for url in some(sorted(content.plans), EXPORTS)
+    }
 
 
 @cache
@@ -454,8 +460,8 @@ UNRESOLVED = {
 """Cases with a reference to what is not at hand: unknown, for which plain FHIRPath has no test."""
 
 
-def complete_cases(share: int) -> Iterator[cases.Case]:
-    """A share of the shipped cases, those on missing data left out."""
+def complete_cases(count: int) -> list[cases.Case]:
+    """So many of the shipped cases, those on missing data left out."""
     every = (cases.read(path) for path in cases.case_files(PLANS))
     usable = [
         case
@@ -465,7 +471,7 @@ def complete_cases(share: int) -> Iterator[cases.Case]:
         and case.json["expect"].get("status", 200) == 200
         and case.path.name not in UNRESOLVED
     ]
-    yield from usable[::share]
+    return some(usable, count)
 
 
 def verdicts(outcome: Outcome) -> list[Any]:
@@ -482,13 +488,13 @@ def verdicts(outcome: Outcome) -> list[Any]:
 def test_exported_plans_give_the_same_verdicts_and_cards_without_definitions() -> None:
     ours, bare = HookService(shipped()), HookService(plain_library())
     count, fired = 0, 0
-    for case in complete_cases(SHARE):
+    for case in complete_cases(CASES):
         expected, found = (cases.answer_to(case, service, ZONE) for service in (ours, bare))
         assert verdicts(found.outcome) == verdicts(expected.outcome), case.path.name
         assert found.response == expected.response, case.path.name
         count += 1
         fired += sum(item[1] is Verdict.FIRED for item in verdicts(found.outcome))
-    assert count > 30
+    assert count >= 30
     assert fired > count
 
 
@@ -611,8 +617,7 @@ def situations(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, Situation
 
     monkeypatch.setattr(hook_service, "apply", spy)
     service = HookService(shipped())
-    usable = list(complete_cases(1))
-    for case in usable[:: len(usable) // FEW]:
+    for case in complete_cases(FEW):
         cases.answer_to(case, service, ZONE)
         yield case.path.name, seen[-1]
 
@@ -630,6 +635,7 @@ class Comparison:
     agreed: Counter[str] = field(default_factory=Counter)
     cannot: Counter[str] = field(default_factory=Counter)
     differences: list[Any] = field(default_factory=list)
+    case: str = ""
 
     def run(self, found: dict[str, Any], theirs: Theirs, request: dict[str, Any]) -> None:
         """The variables of an export in order, then its conditions, in both engines."""
@@ -658,7 +664,7 @@ class Comparison:
         if mine is not None and same_values(plain(mine), other):
             self.agreed[kind] += 1
         elif not any(pattern.search(text) for pattern in TRIAGED.values()):
-            self.differences.append((text, mine, other))
+            self.differences.append((self.case, text, mine, other))
 
 
 @cache
@@ -669,7 +675,7 @@ def bare() -> Library:
 
 def test_what_fhirpathpy_can_evaluate_of_an_export_it_answers_as_we_do(monkeypatch) -> None:
     theirs, comparison = Theirs(monkeypatch), Comparison()
-    for _, situation in situations(monkeypatch):
+    for comparison.case, situation in situations(monkeypatch):
         theirs.situation = situation
         drafts = situation.variables["draftOrders"][:1]
         for found in shipped_exports().values():
@@ -677,8 +683,8 @@ def test_what_fhirpathpy_can_evaluate_of_an_export_it_answers_as_we_do(monkeypat
             comparison.run(found, theirs, request)
     print(f"agreed {comparison.agreed}; lent {LENT}; cannot {comparison.cannot}")
     assert not comparison.differences
-    assert comparison.agreed["condition"] > 300
-    assert comparison.agreed["variable"] > 1500
+    assert comparison.agreed["condition"] > 100
+    assert comparison.agreed["variable"] > 400
     assert set(comparison.cannot) <= {"Not implemented: defineVariable"}
 
 
@@ -713,16 +719,15 @@ def test_a_self_contained_condition_gives_the_same_verdict(monkeypatch) -> None:
                 found = our_answer(other["expression"], dict(situation.variables), situation)
                 assert found == expected, one["written"]
                 compared += 1
-    assert compared > 50
+    assert compared > 20
 
 
 # --- the command ---
 
 
-def test_the_command_prints_the_export_of_a_plan() -> None:
-    result = CliRunner().invoke(main, ["export", "lbpR22", "--plans", str(PLANS)])
+def test_the_command_prints_the_export_of_a_plan(tmp_path) -> None:
+    for resource in (PLAN, LIBRARY):
+        (tmp_path / f"{resource['id']}.json").write_text(json.dumps(resource))
+    result = CliRunner().invoke(main, ["export", "example", "--plans", str(tmp_path)])
     assert result.exit_code == 0, result.output
-    found = json.loads(result.output)
-    assert found["plan"].startswith(f"{BASE}/PlanDefinition/lbpR22|")
-    assert found["planDefinition"]["resourceType"] == "PlanDefinition"
-    assert found["conditions"]
+    assert json.loads(result.output) == exported(PLAN, LIBRARY)
