@@ -76,17 +76,26 @@ def _steps(path: str, resource_type: str) -> list[tuple[str, int | None]]:
 def _descend(
     target: dict[str, Any], name: str, index: int | None, *, is_list: bool
 ) -> dict[str, Any]:
+    """The object below `target`, as a copy that stands in its place; made when it is missing."""
     current = target.get(name)
     if isinstance(current, list) or (current is None and (is_list or index is not None)):
         items: list[Any] = list(current or [])
-        target[name] = items
         position = index or 0
         if position == len(items):
             items.append({})
-        items[position] = dict(items[position])
-        return items[position]  # type: ignore[no-any-return]
-    target[name] = child = dict(current or {})
+        if position > len(items):
+            raise EvaluationError(f"'{name}' has {len(items)} elements, none at {position}")
+        items[position] = child = _copy_of(items[position], name)
+        target[name] = items
+        return child
+    target[name] = child = _copy_of({} if current is None else current, name)
     return child
+
+
+def _copy_of(value: Any, name: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise EvaluationError(f"'{name}' is no object in the data, so nothing is set in it")
+    return dict(value)
 
 
 def _replaced(items: Sequence[Any], index: int, value: Any, path: str) -> list[Any]:

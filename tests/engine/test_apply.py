@@ -301,3 +301,19 @@ def test_the_patient_is_the_focus_and_the_subject():
     action = {"id": "a", "condition": [condition("id = %subject.id and id = 'p1'")]}
 
     assert verdicts(apply_first(plan("p", action), subject=PATIENT)) == {"a": Verdict.FIRED}
+
+
+@pytest.mark.parametrize("odd", ["odd", 5, [None], ["odd"], [[]]])
+def test_a_draft_that_is_not_fhir_makes_the_change_an_error_and_no_crash(odd):
+    draft = {"resourceType": "ServiceRequest", "id": "mri", "code": odd}
+    value = {
+        "path": "code.coding.code",
+        "expression": {"language": "text/fhirpath", "expression": "'x'"},
+    }
+    action = {
+        "id": "a",
+        "extension": [expression_extension("action-resource", "%draftOrders")],
+        "dynamicValue": [value],
+    }
+
+    assert verdicts(apply_first(plan("p", action), draftOrders=[draft])) == {"a": Verdict.ERROR}
