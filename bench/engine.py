@@ -131,7 +131,7 @@ def _measure(hooks: HookService, observations: int, repetitions: int) -> Row:
     body = _body(hooks, observations)
     message = fhir_json.decode(body.content)
     plan, situation = situation_of(hooks, message)
-    runs = 3 if observations <= 1_000 else 1
+    runs = max(2_000 // observations, 1)
     parse, engine, call, decode = [], [], [], []
     for _ in range(repetitions):
         base = _best(lambda: orjson.loads(body.content), runs)
@@ -153,7 +153,7 @@ def _explained(library: Any, traced: Any, repetitions: int) -> Spread:
         pairs.append(situation_of(hooks, message))
     ratios = []
     for _ in range(repetitions):
-        off, on = (_best(lambda pair=pair: apply(*pair), 3) for pair in pairs)
+        off, on = (_best(lambda pair=pair: apply(*pair), 20) for pair in pairs)
         ratios.append(on / off)
     return spread(ratios)
 
