@@ -44,7 +44,7 @@ class Linker:
     plans: dict[str, Plan] = field(default_factory=dict)
     activities: dict[str, Activity] = field(default_factory=dict)
     _underway: list[str] = field(default_factory=list)
-    _scopes: dict[tuple[str, ...], Scope] = field(default_factory=dict)
+    _scopes: dict[tuple[str, ...], tuple[Scope, list[ContentError]]] = field(default_factory=dict)
 
     def link(self, element: Element, canonical: str) -> Definition | None:
         """The definition that `element` names; None when it is a problem, which is reported."""
@@ -89,11 +89,35 @@ class Linker:
 
     def _scope(self, owner: Element) -> Scope:
         """The scope of a plan or activity: its Libraries (shared), then its own definitions."""
-        libraries = self.libraries(owner)
+        scope, broken = self._libraries_scope(tuple(self.libraries(owner)))
+        self.problems.found.extend(broken)
+        broken.clear()  # each is reported once
+        return scope.extend(definitions_in(owner, self.problems), {})
+
+    def _libraries_scope(self, libraries: tuple[Element, ...]) -> tuple[Scope, list[ContentError]]:
+        """The scope of these Libraries and what is wrong in it, made once for each list of them."""
         key = tuple(library.source.canonical for library in libraries)
         if key not in self._scopes:
-            self._scopes[key] = self._library_scope(libraries)
-        return self._scopes[key].extend(definitions_in(owner, self.problems), {})
+            scope = self._built_on_others(libraries) or self._library_scope(libraries)
+            self._scopes[key] = scope, scope.broken_definitions()
+        return self._scopes[key]
+
+    def _built_on_others(self, libraries: tuple[Element, ...]) -> Scope | None:
+        """The scope of the Libraries before the last one, and on top of it the last one's names.
+
+        What many plans have in common is then compiled once, and evaluated once per request. None
+        where that would change a meaning: the last one brings data, takes a name that is taken, or
+        is needed by those before it.
+        """
+        others, last = libraries[:-1], libraries[-1:]
+        if not others or last[0].json.get("dataRequirement"):
+            return None
+        base, broken = self._libraries_scope(others)
+        written = definitions_in(last[0], self.problems)
+        taken = {item.definition.name for item in base.written}
+        if broken or taken & {item.definition.name for item in written}:
+            return None
+        return base.extend(written, {})
 
     def _library_scope(self, libraries: Sequence[Element]) -> Scope:
         written = [item for root in libraries for item in definitions_in(root, self.problems)]
@@ -106,9 +130,7 @@ class Linker:
             strict_variables=True,
             root_type="Patient",
         )
-        scope = Scope(library, tuple(written), self.traced)
-        self.problems.found.extend(scope.broken_definitions())
-        return scope
+        return Scope(library, tuple(written), self.traced)
 
     # -- definitions ------------------------------------------------------------------------
 
