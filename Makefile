@@ -58,7 +58,8 @@ lock:  ## remake the hash-locked requirement files
 	  --extra postgresql --extra build --output-file requirements/run.txt pyproject.toml
 	$(VENV)-lock/bin/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras \
 	  --no-emit-find-links --no-emit-index-url --no-emit-trusted-host \
-	  --extra postgresql --extra build --extra test --constraint requirements/run.txt \
+	  --extra postgresql --extra build --extra telemetry --extra parquet \
+	  --extra spark --extra docs --extra test --constraint requirements/run.txt \
 	  --output-file requirements/test.txt pyproject.toml
 	rm -rf $(VENV)-lock
 
