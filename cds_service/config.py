@@ -194,6 +194,15 @@ class Settings:
             "Calls that one process answers at the same time.",
         ),
     ]
+    queue: Annotated[
+        int,
+        _Setting(
+            "CDS_QUEUE",
+            "16",
+            _whole_number(0, 1000),
+            "Calls that wait in one process when all threads are busy; further ones get 503.",
+        ),
+    ]
     plans: Annotated[
         Path,
         _Setting(

@@ -13,7 +13,8 @@ from cds_service.data.fhir_client import FhirReader
 from cds_service.errors import StoreUnavailable
 from cds_service.hooks.service import HookService
 from cds_service.store import Store
-from cds_service.web import cds_hooks, errors, fhir, logs, pages
+from cds_service.web import cds_hooks, errors, fhir, logs, metrics, pages
+from cds_service.web.admission import Admission
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 _ANY_LOCALHOST = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?\Z")
 _PREFLIGHT_MAX_AGE_S = 600
+_LONGEST_WAIT_S = 0.5
 
 
 def create_app(settings: Settings, *, log: TextIO | None = None) -> Flask:
@@ -77,6 +79,15 @@ def create_app(settings: Settings, *, log: TextIO | None = None) -> Flask:
     app.register_blueprint(cds_hooks.blueprint(cds_hooks.Endpoints(hooks, store, settings.zone)))
     app.register_blueprint(fhir.blueprint(library, settings))
     app.register_blueprint(pages.blueprint(hooks, store, settings.public_url))
+    counts = metrics.Metrics()
+    app.register_blueprint(metrics.blueprint(counts))
+    app.wsgi_app = Admission(  # type: ignore[method-assign]
+        app.wsgi_app,
+        running=settings.threads,
+        queue=settings.queue,
+        wait_s=_LONGEST_WAIT_S,
+        refused=counts.refused,
+    )
     return app
 
 

@@ -63,6 +63,7 @@ class Endpoints:
             plan_revision=decision.plan_revision,
             hook_instance=decision.hook_instance,
             cards=len(decision.cards),
+            rules=[rule for card in decision.cards for rule in card.rules],
             verdicts=dict(decision.verdicts),
             recorded=self.store.record(decision),
         )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import gc
+import shutil
 import sys
 from typing import TYPE_CHECKING, Any
 
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 
-from cds_service.web import create_app
+from cds_service.web import create_app, metrics
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 _LONGEST_CALL_S = 30
 _STOP_WITHIN_S = 10
+_SPARE_THREADS = 2  # for probes, and to turn requests away while all others wait
 
 
 def serve(settings: Settings) -> None:
@@ -26,7 +28,11 @@ def serve(settings: Settings) -> None:
     Raises:
         ContentErrors: the guideline content has problems; nothing was started.
     """
-    _Server(create_app(settings), settings).run()
+    counts = metrics.share_between_processes()
+    try:
+        _Server(create_app(settings), settings).run()
+    finally:
+        shutil.rmtree(counts, ignore_errors=True)
 
 
 class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
@@ -50,7 +56,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             "bind": f"{host}:{self._settings.port}",
             "worker_class": "gthread",
             "workers": self._settings.workers,
-            "threads": self._settings.threads,
+            "threads": self._settings.threads + self._settings.queue + _SPARE_THREADS,
             "preload_app": True,
             "timeout": _LONGEST_CALL_S,
             "graceful_timeout": _STOP_WITHIN_S,
@@ -58,6 +64,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             "loglevel": "warning",
             "control_socket_disable": True,
             "when_ready": self._announce,
+            "child_exit": _forget,
         }
 
     def _announce(self, server: Arbiter) -> None:
@@ -72,3 +79,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             + "".join(f"  {line}\n" for line in self._settings.effective().splitlines())
         )
         sys.stdout.flush()
+
+
+def _forget(_: Arbiter, worker: Any) -> None:
+    metrics.forget_process(worker.pid)

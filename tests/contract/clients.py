@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -20,8 +21,8 @@ from cds_service.web import create_app
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
+REPOSITORY = Path(__file__).parent.parent.parent
 HOOKS = ("patient-view", "order-select", "order-sign", "encounter-start")
 
 
@@ -119,7 +120,12 @@ def serving(folder: Path, **environ: str) -> Iterator[Server]:
         process = subprocess.Popen(
             [sys.executable, "-m", "cds_service", "serve"],
             cwd=folder,
-            env={"PATH": os.environ["PATH"], "CDS_PORT": "0", **variables},
+            env={
+                "PATH": os.environ["PATH"],
+                "PYTHONPATH": str(REPOSITORY),  # the tree that these tests belong to
+                "CDS_PORT": "0",
+                **variables,
+            },
             stdout=subprocess.PIPE,
             stderr=stderr,
             text=True,
@@ -132,8 +138,11 @@ def serving(folder: Path, **environ: str) -> Iterator[Server]:
         if line.startswith("  CDS_LOG_LEVEL="):
             break
     assert server.url, errors.read_text()
-    yield server
-    process.send_signal(signal.SIGTERM)
-    server.said += [line.rstrip() for line in process.stdout]
-    process.stdout.close()
-    assert process.wait(timeout=15) == 0, errors.read_text()
+    try:
+        yield server
+    finally:
+        process.send_signal(signal.SIGTERM)
+        server.said += [line.rstrip() for line in process.stdout]
+        process.stdout.close()
+        status = process.wait(timeout=15)
+    assert status == 0, errors.read_text()

@@ -1,0 +1,110 @@
+"""A full service turns requests away at once, and still answers its probes."""
+
+from __future__ import annotations
+
+import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from wsgiref.util import setup_testing_defaults
+
+import pytest
+
+from cds_service.web.admission import ALWAYS_ADMITTED, Admission
+
+
+class Slow:
+    """A WSGI application whose answers wait until they are let go."""
+
+    def __init__(self):
+        self.arrived = threading.Semaphore(0)
+        self.go = threading.Event()
+
+    def __call__(self, environ, start_response):
+        if environ["PATH_INFO"] not in ALWAYS_ADMITTED:
+            self.arrived.release()
+            assert self.go.wait(10)
+        start_response("200 OK", [])
+        return [b"answer"]
+
+
+def ask(app, path="/cds-services"):
+    environ = {"PATH_INFO": path}
+    setup_testing_defaults(environ)
+    told = {}
+
+    def start_response(status, headers):
+        told.update(status=int(status[:3]), headers=dict(headers))
+
+    told["body"] = b"".join(app(environ, start_response))
+    return told
+
+
+@pytest.fixture
+def slow():
+    return Slow()
+
+
+@pytest.fixture
+def pool(slow):
+    with ThreadPoolExecutor(8) as threads:
+        yield threads
+        slow.go.set()
+
+
+def full(slow, pool, *, queue, wait_s=10.0, refused=lambda: None):
+    """An application with one request running and `queue` requests waiting, and their answers."""
+    app = Admission(slow, running=1, queue=queue, wait_s=wait_s, refused=refused)
+    running = pool.submit(ask, app)
+    assert slow.arrived.acquire(timeout=10)
+    waiting = [pool.submit(ask, app) for _ in range(queue)]
+    while app.waiting < queue:
+        threading.Event().wait(0.001)
+    return app, [running, *waiting]
+
+
+@pytest.mark.requirement("A6")
+def test_a_request_beyond_the_queue_is_told_to_come_back(slow, pool):
+    turned_away = []
+    app, _ = full(slow, pool, queue=1, refused=lambda: turned_away.append(1))
+
+    answer = ask(app)
+
+    assert (answer["status"], answer["headers"]["Retry-After"]) == (503, "1")
+    assert json.loads(answer["body"])["issue"][0]["details"]["coding"][0]["code"] == "overloaded"
+    assert len(turned_away) == 1
+
+
+@pytest.mark.requirement("A6")
+def test_requests_that_were_let_in_or_wait_are_all_answered(slow, pool):
+    _, promised = full(slow, pool, queue=3)
+
+    slow.go.set()
+
+    assert [each.result(10)["status"] for each in promised] == [200] * 4
+
+
+def test_a_request_that_has_waited_too_long_is_turned_away(slow, pool):
+    app, _ = full(slow, pool, queue=0)
+    waiting = Admission(slow, running=1, queue=1, wait_s=0.01, refused=lambda: None)
+    pool.submit(ask, waiting)
+    assert slow.arrived.acquire(timeout=10)
+
+    assert ask(waiting)["status"] == 503
+    assert ask(app)["status"] == 503
+
+
+@pytest.mark.parametrize("path", sorted(ALWAYS_ADMITTED))
+def test_probes_are_answered_by_a_full_service(slow, pool, path):
+    app, _ = full(slow, pool, queue=0)
+
+    assert ask(app, path)["status"] == 200
+
+
+def test_room_is_given_back_when_the_application_fails():
+    def failing(environ, start_response):
+        raise ValueError
+
+    app = Admission(failing, running=1, queue=0, wait_s=0.01, refused=lambda: None)
+    for _ in range(3):
+        with pytest.raises(ValueError):  # noqa: PT011  any error will do
+            ask(app)

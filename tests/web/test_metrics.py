@@ -1,0 +1,74 @@
+"""`/metrics`: what Prometheus reads, the same sums whichever process is asked."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+import pytest
+from contract.clients import serving
+from prometheus_client.parser import text_string_to_metric_families
+
+PATIENT_VIEW = "low-back-pain-patient-view"
+
+
+def samples(answer):
+    """Every sample by its name and labels."""
+    families = text_string_to_metric_families(answer.body.decode())
+    return {
+        (sample.name, *sorted(sample.labels.values())): sample.value
+        for family in families
+        for sample in family.samples
+    }
+
+
+@pytest.fixture
+def counted(client):
+    """Makes requests and gives by how much each sample has risen since."""
+    before = samples(client.get("/metrics"))
+
+    def risen():
+        now = samples(client.get("/metrics"))
+        return {name: value - before.get(name, 0) for name, value in now.items()}
+
+    return risen
+
+
+def test_calls_are_counted_by_route_and_status(counted, client, address, message):
+    client.post(address(), message())
+    client.post(address(), {"hook": "patient-view"})
+
+    risen = counted()
+
+    assert risen["cds_requests_total", "200", "call"] == 1
+    assert risen["cds_requests_total", "400", "call"] == 1
+    assert risen["cds_request_seconds_count", "call"] == 2
+
+
+def test_data_that_a_call_did_not_get_is_counted_by_key(counted, client, address, message):
+    body = message()
+    del body["prefetch"]["patient"]
+    client.post(address(), body)
+
+    assert counted()["cds_prefetch_unavailable_total", "patient"] == 1
+
+
+def test_no_label_is_chosen_by_a_client(client, address, message):
+    client.get("/canary-path")
+    client.post("/cds-services/canary-service", message())
+    client.post("/canary-profile/cds-services/x", message())
+
+    assert b"canary" not in client.get("/metrics").body
+
+
+@pytest.mark.slow
+def test_every_process_tells_the_sums_of_all(tmp_path, address, message):
+    with closing(serving(tmp_path, WORKERS="2")) as servers:
+        server = next(servers)
+        for _ in range(20):
+            server.open("POST", address(), json=message())
+        told = {
+            samples(server.open("GET", "/metrics"))["cds_requests_total", "200", "call"]
+            for _ in range(8)
+        }
+
+        assert told == {20}
