@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import signal
 import sqlite3
 import stat
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
-from pathlib import Path
 
 import pytest
 import sqlalchemy
@@ -158,7 +154,7 @@ def test_a_batch_of_thousands_is_kept(store, path):
 
 def test_every_connection_is_durable(store):
     store.prepare()
-    with store._engine.connect() as connection:
+    with store.database.engine.connect() as connection:
         journal = connection.exec_driver_sql("pragma journal_mode").scalar()
         synchronous = connection.exec_driver_sql("pragma synchronous").scalar()
     assert (journal, synchronous) == ("wal", 2)
@@ -166,7 +162,7 @@ def test_every_connection_is_durable(store):
 
 def test_preparing_leaves_no_connection_for_a_fork(store):
     store.prepare()
-    assert store._engine.pool.checkedin() == 0
+    assert store.database.engine.pool.checkedin() == 0
 
 
 WRITE = """
@@ -302,7 +298,7 @@ def test_a_store_that_was_away_is_used_when_it_comes_back(tmp_path):
 
 def test_a_deleted_database_is_made_again(store, path):
     store.record(decision())
-    store._engine.dispose()
+    store.database.engine.dispose()
     for file in path.parent.iterdir():
         file.unlink()
     assert store.record(decision("d2")) in {True, False}
@@ -318,35 +314,8 @@ def test_an_unreachable_server_is_told_without_its_password():
     assert store.problem()
 
 
-@pytest.fixture(scope="module")
-def postgresql():
-    """A PostgreSQL server of this test run, where the programs for one are there."""
-    if not (shutil.which("initdb") and shutil.which("pg_ctl")):
-        pytest.skip("initdb and pg_ctl are not installed")
-    who: dict = {}
-    with tempfile.TemporaryDirectory(prefix="pg-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
-        if os.geteuid() == 0:  # the server refuses to run as root
-            who = {"user": "postgres", "group": "postgres", "extra_groups": []}
-            shutil.chown(folder, "postgres", "postgres")
-
-        def run(*command):
-            quiet = subprocess.DEVNULL  # a pipe would stay open as long as the server runs
-            subprocess.run(command, check=True, cwd=folder, stdout=quiet, stderr=quiet, **who)
-
-        data = folder / "data"
-        options = f"-c listen_addresses='' -k {folder}"
-        run("initdb", "-A", "trust", "-U", "cds", "-D", data)
-        run("pg_ctl", "-D", data, "-o", options, "-l", folder / "log", "-w", "start")
-        yield f"postgresql+psycopg://cds@/postgres?host={folder}"
-        run("pg_ctl", "-D", data, "-m", "immediate", "stop")
-
-
-@pytest.mark.slow
-def test_postgresql_keeps_the_same(postgresql):
-    stores = [Store(postgresql) for _ in range(4)]
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(Store.prepare, stores))
+def test_postgresql_keeps_the_same(postgresql_database):
+    stores = [Store(url) for url in [postgresql_database()] * 4]
     store = stores[0]
     assert store.problem() is None
     assert store.record(decision()) is True
@@ -355,7 +324,7 @@ def test_postgresql_keeps_the_same(postgresql):
     with ThreadPoolExecutor(4) as pool:
         again = pool.map(lambda s: s.add_feedback(SERVICE, [item], received=NOW), stores)
         assert sum(again) == 0
-    with store._engine.connect() as connection:
+    with store.database.engine.connect() as connection:
         query = sqlalchemy.text("select card, unknown_card, at from feedback order by card")
         assert connection.execute(query).all() == [
             ("a\ufffdb", True, NOW),

@@ -1,0 +1,167 @@
+"""One database, SQLite or PostgreSQL: its connections, its transactions, and whether it works.
+
+A SQLite commit is on the disk when it returns (write-ahead log, `synchronous=FULL`), unless the
+transaction says that it need not be. The file is readable by its owner only.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import create_engine, event, make_url, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from cds_service.errors import StoreUnavailable
+from cds_service.store import migration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import URL, Connection, Engine
+
+CONNECT_PATIENCE_S = 2
+_BEGIN = "cds_begin"  # the execution option that says how SQLite begins a transaction
+_LONGEST_WAIT_S = 5
+
+
+class Database:
+    """The connections to one database. Safe for threads and for processes.
+
+    Making one opens nothing. `prepare` makes file and tables; every transaction does so first, so
+    that a database which is late or away for a while does not stop the service.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = make_url(url)
+        self.engine = _engine(self.url)
+        self._preparing = threading.Lock()
+        self._prepared = False
+
+    def prepare(self) -> None:
+        """Make what is missing: folder, file, and tables as this version wants them.
+
+        Harmless when repeated. Leaves no connection open: a process may fork afterwards, and none
+        is shared.
+
+        Raises:
+            StoreUnavailable: the database cannot be opened or written.
+        """
+        with self._preparing:
+            if self._prepared:
+                return
+            try:
+                self._make_file()
+                with self._transaction(None, "IMMEDIATE") as connection:
+                    migration.upgrade(connection)
+                self.close()
+            except (SQLAlchemyError, OSError) as error:
+                raise StoreUnavailable(
+                    f"the database {self.url.render_as_string()} cannot be opened or written",
+                    hint="CDS_DATABASE_URL names it; look at its folder, its rights and the disk",
+                ) from error
+            self._prepared = True
+
+    def close(self) -> None:
+        """Close the idle connections; new ones are opened when they are needed."""
+        self.engine.dispose()
+
+    @contextmanager
+    def writing(self, patience_ms: int, *, is_durable: bool = True) -> Iterator[Connection]:
+        """A transaction that writes, waiting so long for others that do; commits at its end.
+
+        What is not durable is kept when a process is killed, and may be lost with the power.
+
+        Raises:
+            StoreUnavailable: nothing of it was written.
+        """
+        try:
+            self.prepare()
+            with self._transaction(patience_ms, "IMMEDIATE", is_durable=is_durable) as connection:
+                yield connection
+        except SQLAlchemyError as error:
+            self._prepared = False  # it may be another file by now
+            raise StoreUnavailable("the database does not take writes now") from error
+
+    @contextmanager
+    def reading(self, patience_ms: int) -> Iterator[Connection]:
+        """A transaction that only reads.
+
+        Raises:
+            StoreUnavailable: it could not be read.
+        """
+        try:
+            self.prepare()
+            with self._transaction(patience_ms, "DEFERRED") as connection:
+                yield connection
+        except SQLAlchemyError as error:
+            self._prepared = False
+            raise StoreUnavailable("the database cannot be read now") from error
+
+    def problem(self, patience_ms: int) -> str | None:
+        """Why nothing can be written now, as a sentence, or None when writing works."""
+        try:
+            with self.writing(patience_ms, is_durable=False) as connection:
+                connection.execute(select(1))
+        except StoreUnavailable:
+            return "the database does not take writes; feedback is refused until it does"
+        return None
+
+    @contextmanager
+    def _transaction(
+        self, patience_ms: int | None, begin: str, *, is_durable: bool = True
+    ) -> Iterator[Connection]:
+        with self.engine.connect().execution_options(**{_BEGIN: begin}) as connection:
+            if connection.dialect.name == "sqlite":
+                settings = connection.connection.cursor()
+                wait = _LONGEST_WAIT_S * 1000 if patience_ms is None else patience_ms
+                settings.execute(f"PRAGMA busy_timeout = {wait}")
+                settings.execute(f"PRAGMA synchronous = {'FULL' if is_durable else 'NORMAL'}")
+                settings.close()
+            with connection.begin():
+                if connection.dialect.name == "postgresql":
+                    if patience_ms is not None:
+                        connection.exec_driver_sql(f"SET LOCAL statement_timeout = {patience_ms}")
+                    if not is_durable:
+                        connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
+                yield connection
+
+    def _make_file(self) -> None:
+        """The SQLite file and its folder, readable by the owner only; nothing for others."""
+        if self.url.get_backend_name() != "sqlite" or not self.url.database:
+            return
+        path = Path(self.url.database)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+
+
+def _engine(url: URL) -> Engine:
+    if url.get_backend_name() != "sqlite":
+        return create_engine(
+            url,
+            max_overflow=-1,
+            pool_pre_ping=True,
+            connect_args={"connect_timeout": CONNECT_PATIENCE_S},
+        )
+    engine = create_engine(url, max_overflow=-1, connect_args={"timeout": _LONGEST_WAIT_S})
+    event.listen(engine, "connect", _set_up)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _set_up(connection: Any, _record: object) -> None:
+    """Readers do not wait for the writer (WAL); Python begins no transactions of its own."""
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    """Begin as a writer where one is wanted: SQLite cannot make a reader one while another is."""
+    how = connection.get_execution_options().get(_BEGIN, "DEFERRED")
+    connection.exec_driver_sql(f"BEGIN {how}")

@@ -1,0 +1,91 @@
+"""What users did with cards: every distinct event once, comments in a table of their own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import UTC
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from cds_service.store import tables
+from cds_service.store.tables import text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+    from cds_service.store.records import FeedbackItem
+
+_CARDS_PER_QUERY = 500
+
+
+def add(
+    connection: Connection, service: str, items: Sequence[FeedbackItem], received: datetime
+) -> int:
+    """Add the events that are not there yet, and answer how many those were (FB-21).
+
+    A card that this service never sent is kept and flagged (FB-18).
+    """
+    events: dict[str, FeedbackItem] = {}
+    for item in items:
+        events.setdefault(_event_key(service, item), item)
+    sent = _cards_sent(connection, service, {text(item.card) for item in items})
+    rows = [
+        _row(key, item)
+        | {"service": service, "received": received, "unknown_card": text(item.card) not in sent}
+        for key, item in events.items()
+    ]
+    new = _insert(connection, rows) if rows else set()
+    comments = [
+        {"event": key, "comment": text(events[key].comment or "")}
+        for key in new
+        if events[key].comment
+    ]
+    if comments:
+        connection.execute(tables.comment.insert(), comments)
+    return len(new)
+
+
+def _cards_sent(connection: Connection, service: str, cards: set[str]) -> set[str]:
+    """Those of `cards` that this service sent."""
+    sent: set[str] = set()
+    ordered = sorted(cards)
+    for start in range(0, len(ordered), _CARDS_PER_QUERY):
+        some = ordered[start : start + _CARDS_PER_QUERY]
+        query = select(tables.card.c.card).where(
+            tables.card.c.service == service, tables.card.c.card.in_(some)
+        )
+        sent.update(connection.execute(query).scalars())
+    return sent
+
+
+def _insert(connection: Connection, rows: list[dict[str, Any]]) -> set[str]:
+    """Insert the events that are not there yet, and answer which those were."""
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    insert = dialect.insert(tables.feedback).on_conflict_do_nothing()
+    return set(connection.execute(insert.returning(tables.feedback.c.event), rows).scalars())
+
+
+def _row(key: str, item: FeedbackItem) -> dict[str, Any]:
+    return {
+        "event": key,
+        "card": text(item.card),
+        "outcome": item.outcome,
+        "at": item.at,
+        "suggestions": [text(suggestion) for suggestion in item.suggestions],
+        "reason_system": item.reason_system and text(item.reason_system),
+        "reason_code": item.reason_code and text(item.reason_code),
+        "reason_display": item.reason_display and text(item.reason_display),
+    }
+
+
+def _event_key(service: str, item: FeedbackItem) -> str:
+    """The same for a repeat of one event, different for every other event."""
+    at = item.at.astimezone(UTC).isoformat()
+    parts = [service, item.card, item.outcome, at, sorted(set(item.suggestions))]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

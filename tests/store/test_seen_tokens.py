@@ -1,0 +1,90 @@
+"""A token is used once: by one process of many, also after a restart."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from cds_service.errors import StoreUnavailable
+from cds_service.store import Store
+
+NOW = datetime(2024, 6, 1, 12, 0, tzinfo=UTC)
+SOON = NOW + timedelta(minutes=5)
+
+
+@pytest.mark.requirement("SEC-35", "C8")
+def test_a_token_is_used_once(either_store):
+    claims = [either_store.seen_tokens.claim("h", "iss", SOON, now=NOW) for _ in range(3)]
+    assert claims == [True, False, False]
+
+
+@pytest.mark.requirement("SEC-35")
+@pytest.mark.parametrize("other", [("h2", "iss"), ("h", "iss2")], ids=["jti", "issuer"])
+def test_another_jti_or_issuer_is_another_token(either_store, other):
+    assert either_store.seen_tokens.claim("h", "iss", SOON, now=NOW)
+    assert either_store.seen_tokens.claim(*other, SOON, now=NOW)
+
+
+@pytest.mark.requirement("SEC-35", "C8")
+def test_a_restart_forgets_nothing(open_store):
+    before = open_store()
+    assert before.seen_tokens.claim("h", "iss", SOON, now=NOW)
+    before.close()
+    assert not open_store().seen_tokens.claim("h", "iss", SOON, now=NOW)
+
+
+@pytest.mark.requirement("C8")
+def test_of_many_threads_and_stores_one_gets_the_token(open_store):
+    stores = [open_store() for _ in range(4)]
+    with ThreadPoolExecutor(16) as pool:
+        claims = pool.map(
+            lambda number: stores[number % 4].seen_tokens.claim("h", "iss", SOON, now=NOW),
+            range(48),
+        )
+        assert sum(claims) == 1
+
+
+CLAIM = """
+import sys
+from datetime import UTC, datetime
+from cds_service.store import Store
+store, now = Store(sys.argv[1]), datetime(2024, 6, 1, tzinfo=UTC)
+print(sum(store.seen_tokens.claim(str(number), "iss", now, now=now) for number in range(50)))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.requirement("C8")
+def test_processes_share_out_the_tokens(database_url):
+    command = [sys.executable, "-c", CLAIM, database_url]
+    workers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    assert sum(int(worker.communicate(timeout=60)[0]) for worker in workers) == 50
+
+
+@pytest.mark.requirement("C8")
+def test_tokens_that_expired_long_ago_are_forgotten(either_store, rows_of):
+    for number in range(100):
+        either_store.seen_tokens.claim(str(number), "iss", SOON, now=NOW)
+    either_store.seen_tokens.claim("new", "iss", NOW + timedelta(days=1), now=NOW)
+    either_store.seen_tokens.claim("last", "iss", NOW, now=SOON + timedelta(hours=1))
+    kept = {name for (name,) in rows_of("select jti_hash from seen_token")}
+    assert kept - {"last"} == {"new"}
+
+
+@pytest.mark.requirement("C8")
+def test_a_token_that_has_just_expired_is_still_known(either_store):
+    either_store.seen_tokens.claim("h", "iss", SOON, now=NOW)
+    later = SOON + timedelta(minutes=2)
+    assert not either_store.seen_tokens.claim("h", "iss", SOON, now=later)
+
+
+@pytest.mark.requirement("C8")
+def test_without_a_database_nobody_is_told_that_a_token_is_new(tmp_path):
+    (tmp_path / "var").write_text("a file where the folder should be")
+    store = Store(f"sqlite:///{tmp_path}/var/cds.sqlite3")
+    with pytest.raises(StoreUnavailable):
+        store.seen_tokens.claim("h", "iss", SOON, now=NOW)
