@@ -13,7 +13,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from cds_service import fhir_json
 from cds_service.errors import CdsError, ContentError, Where, did_you_mean
-from cds_service.hooks.cards import EXTENSION
+from cds_service.hooks.cards import rules_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -264,7 +264,7 @@ def _missing(expected: Mapping[str, Any], cards: list[dict[str, Any]]) -> list[s
 
 
 def _rules(card: Mapping[str, Any]) -> list[str]:
-    return list(card["extension"][EXTENSION]["rules"])
+    return list(rules_of(card))
 
 
 def _differences(expected: Mapping[str, Any], card: Mapping[str, Any]) -> Iterator[str]:

@@ -248,7 +248,8 @@ def _within_budget(drafts: list[Draft], plan: Plan, reader: Reader) -> list[Draf
     values: dict[str, list[Any]] = {"n": [len(rest)]}
     detail = [
         "\n".join(
-            f"- {', '.join(draft.rules)}: {languages.escape(draft.summary)}" for draft in rest
+            f"- {', '.join(draft.rules) or draft.plans[0]}: {languages.escape(draft.summary)}"
+            for draft in rest
         )
     ]
     if action.description is not None:
@@ -284,7 +285,7 @@ def _card(draft: Draft, reader: Reader) -> dict[str, Any]:
         EXTENSION: {
             "decision": str(reader.decision_id),
             "profile": reader.profile,
-            "rules": list(draft.rules),
+            **({"rules": list(draft.rules)} if draft.rules else {}),
             "plans": list(draft.plans),
         }
     }
@@ -300,7 +301,12 @@ def shortened(text: str) -> str:
 
 def rules_shown(cards: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
     """The rule ids that the cards carry, merged ones included, each once."""
-    return _once(rule for card in cards for rule in card["extension"][EXTENSION]["rules"])
+    return _once(rule for card in cards for rule in rules_of(card))
 
 
-__all__ = ["EXTENSION", "Reader", "Verdict", "from_outcome", "rules_shown", "shortened"]
+def rules_of(card: Mapping[str, Any]) -> tuple[str, ...]:
+    """The rule ids that one card carries; none when neither its action nor its plan has a code."""
+    return tuple(card["extension"][EXTENSION].get("rules", ()))
+
+
+__all__ = ["EXTENSION", "Reader", "Verdict", "from_outcome", "rules_of", "rules_shown", "shortened"]

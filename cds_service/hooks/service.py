@@ -230,6 +230,6 @@ def _selected(drafts: list[dict[str, Any]], selections: object) -> list[dict[str
 def _recorded(card: Mapping[str, Any]) -> CardRecord:
     return CardRecord(
         card=card["uuid"],
-        rules=tuple(card["extension"][cards.EXTENSION]["rules"]),
+        rules=cards.rules_of(card),
         suggestions=tuple(item["uuid"] for item in card.get("suggestions", ())),
     )

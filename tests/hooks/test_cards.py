@@ -431,3 +431,11 @@ def test_facts_from_the_chart_cannot_become_markup_in_the_detail():
     (card,) = show(plan("p", action), draftOrders=[draft])
 
     assert card["detail"] == "Reason: \\[x\\]\\(https:\\//evil.example\\) \\<b\\>."
+
+
+@pytest.mark.requirement("GEN-4")
+def test_a_card_of_a_plan_without_a_code_carries_no_empty_list_of_rules():
+    (card,) = show(plan("p", {"id": "a", "title": "Do this", "description": "Because."}))
+
+    assert "rules" not in card["extension"]["org.example.lbp"]
+    assert cards.rules_of(card) == ()
