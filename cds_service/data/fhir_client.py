@@ -5,37 +5,25 @@ Whatever the server does, the answer is a value with a sentence in it, and it co
 
 from __future__ import annotations
 
-import contextlib
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urljoin
 
-import requests
-from requests.adapters import HTTPAdapter
-from urllib3 import Timeout
-from urllib3.exceptions import HTTPError
-
 from cds_service import fhir_json
-from cds_service.data import outbound, transport
+from cds_service.data import outbound
+from cds_service.data.guarded_http import GuardedHttp, NoAnswer
 from cds_service.errors import RequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
+    from pathlib import Path
     from types import TracebackType
 
     from cds_service.data.deadline import Deadline
+    from cds_service.data.outbound import Guard
 
 _TOKEN = re.compile(r"[!-~]+")
-_CHUNK_BYTES = 65_536
-_LATE = "the FHIR server did not answer in time"
-_STATUS_REASONS = {
-    401: "the FHIR server did not accept the access token (401)",
-    403: "the FHIR server does not allow this read (403)",
-    404: "the FHIR server does not have it (404)",
-    410: "the FHIR server no longer has it (410)",
-    429: "the FHIR server limits the number of requests (429)",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +47,14 @@ class Answer:
 
 
 class FhirReader:
-    """Reads FHIR servers: GET only, no redirects, no proxies or netrc of the environment.
+    """Reads the FHIR servers that a guard lets through: GET only, no redirects.
 
     Threads may share one reader; connections are kept for reuse until `close`.
 
     Args:
+        guard: which servers may be read; by default those of the demo profile.
+        ca_bundle: PEM file of the only authorities that vouch for the servers; by default the
+            public ones.
         allow_open_servers: whether a server is read without an access token (AUTHZ-17).
         max_pages: pages of one search that are read.
         max_bytes: bytes of one answer, unpacked.
@@ -72,7 +63,9 @@ class FhirReader:
 
     def __init__(
         self,
+        guard: Guard | None = None,
         *,
+        ca_bundle: Path | None = None,
         allow_open_servers: bool = False,
         max_pages: int = 20,
         max_bytes: int = 5_000_000,
@@ -80,9 +73,11 @@ class FhirReader:
     ) -> None:
         self.allow_open_servers = allow_open_servers
         self.max_pages = max_pages
-        self.max_bytes = max_bytes
         self.max_entries = max_entries
-        self._adapter = _Adapter(pool_maxsize=16)
+        self._guard = guard or outbound.AnyPublicServer()
+        self._http = GuardedHttp(
+            self._guard, peer="the FHIR server", max_bytes=max_bytes, ca_bundle=ca_bundle
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -97,11 +92,11 @@ class FhirReader:
 
     def close(self) -> None:
         """Close the idle connections."""
-        self._adapter.close()
+        self._http.close()
 
     def refusal(self, server: FhirServer) -> str | None:
         """Why this server is not read at all, as a sentence; None when it may be."""
-        if problem := outbound.base_problem(server.base):
+        if problem := self._guard.refusal(server.base):
             return f"fhirServer {problem}"
         if server.token is None and not self.allow_open_servers:
             return "the request carries no access token for its fhirServer"
@@ -143,7 +138,7 @@ class FhirReader:
                 page = self._get(server, url, deadline)
                 _check_type(page, "Bundle")
                 pages.append(page)
-        except _NoAnswer as failure:
+        except NoAnswer as failure:
             place = f"page {len(pages) + 1}: " if pages else ""
             return Answer(tuple(pages), f"{place}{failure}")
         return Answer(tuple(pages))
@@ -152,64 +147,31 @@ class FhirReader:
         try:
             following = urljoin(url, link)
         except ValueError:
-            raise _NoAnswer("its link is not a URL") from None
+            raise NoAnswer("its link is not a URL") from None
         if not outbound.is_below(following, server.base):
-            raise _NoAnswer("its link leads outside the FHIR server and is not followed")
+            raise NoAnswer("its link leads outside the FHIR server and is not followed")
         if following in seen:
-            raise _NoAnswer("its link leads back to a page that was read before")
+            raise NoAnswer("its link leads back to a page that was read before")
         return following
 
     def _check_room(self, pages: list[Mapping[str, Any]]) -> None:
         if len(pages) >= self.max_pages:
-            raise _NoAnswer(f"only {self.max_pages} pages of a search are read")
+            raise NoAnswer(f"only {self.max_pages} pages of a search are read")
         if sum(_entry_count(page) for page in pages) >= self.max_entries:
-            raise _NoAnswer(f"only {self.max_entries} entries of a search are read")
+            raise NoAnswer(f"only {self.max_entries} entries of a search are read")
 
     def _get(self, server: FhirServer, url: str, deadline: Deadline) -> Mapping[str, Any]:
-        response = self._send(server, url, deadline)
-        try:
-            _check_status(response.status_code)
-            body = self._body(response, deadline)
-        finally:
-            response.close()
+        headers = {} if server.token is None else {"Authorization": f"Bearer {server.token}"}
+        body = self._http.get(url, headers | {"Accept": "application/fhir+json"}, deadline)
         try:
             document = fhir_json.decode(body)
         except RequestError:
-            raise _NoAnswer("the answer of the FHIR server is not JSON") from None
+            raise NoAnswer("the answer of the FHIR server is not JSON") from None
         if not isinstance(document, dict) or not isinstance(document.get("resourceType"), str):
-            raise _NoAnswer("the answer of the FHIR server is not a FHIR resource")
+            raise NoAnswer("the answer of the FHIR server is not a FHIR resource")
         if document["resourceType"] == "OperationOutcome":
-            raise _NoAnswer("the FHIR server sent an OperationOutcome instead of data")
+            raise NoAnswer("the FHIR server sent an OperationOutcome instead of data")
         return document
-
-    def _send(self, server: FhirServer, url: str, deadline: Deadline) -> requests.Response:
-        headers = {
-            "Accept": "application/fhir+json",
-            "Accept-Encoding": "gzip",
-            "User-Agent": "cds-service",
-        }
-        if server.token is not None:
-            headers["Authorization"] = f"Bearer {server.token}"
-        with _answering(deadline):
-            message = requests.Request("GET", url, headers=headers).prepare()
-            try:
-                return self._adapter.send(message, stream=True, timeout=_timeout(deadline))
-            except requests.ConnectionError:
-                # A kept connection may have been closed meanwhile: once more, on a new one.
-                return self._adapter.send(message, stream=True, timeout=_timeout(deadline))
-
-    def _body(self, response: requests.Response, deadline: Deadline) -> bytes:
-        body = bytearray()
-        cut = transport.cut_of(response.raw)
-        with _answering(deadline), transport.cut_after(_time_left(deadline), cut):
-            for chunk in response.iter_content(_CHUNK_BYTES):
-                body += chunk
-                if len(body) > self.max_bytes:
-                    raise _NoAnswer(
-                        f"the answer of the FHIR server is larger than {self.max_bytes} bytes"
-                    )
-        _time_left(deadline)  # a cut body without a length looks complete
-        return bytes(body)
 
 
 def next_link(document: Mapping[str, Any]) -> str | None:
@@ -222,10 +184,6 @@ def next_link(document: Mapping[str, Any]) -> str | None:
     return None
 
 
-class _NoAnswer(Exception):
-    """Nothing usable came; the text is the reason that ends up in `Answer.failure`."""
-
-
 def _entry_count(page: Mapping[str, Any]) -> int:
     entries = page.get("entry")
     return len(entries) if isinstance(entries, list) else 0
@@ -233,44 +191,4 @@ def _entry_count(page: Mapping[str, Any]) -> int:
 
 def _check_type(document: Mapping[str, Any], wanted: str) -> None:
     if document["resourceType"] != wanted:
-        raise _NoAnswer(f"the FHIR server sent something else than a {wanted}")
-
-
-def _check_status(status: int) -> None:
-    if status == 200:
-        return
-    if 300 <= status < 400:
-        raise _NoAnswer(f"the FHIR server redirects ({status}), which is not followed")
-    failed = f"the FHIR server failed ({status})"
-    raise _NoAnswer(_STATUS_REASONS.get(status, failed))
-
-
-def _time_left(deadline: Deadline) -> float:
-    if deadline.is_over:
-        raise _NoAnswer(_LATE)
-    return deadline.remaining()
-
-
-def _timeout(deadline: Deadline) -> Any:
-    return Timeout(total=_time_left(deadline))
-
-
-@contextlib.contextmanager
-def _answering(deadline: Deadline) -> Iterator[None]:
-    """Turns whatever goes wrong on the way into a reason; after the deadline, being late."""
-    try:
-        yield
-    except requests.exceptions.SSLError:
-        raise _NoAnswer("the FHIR server has no trustworthy TLS connection") from None
-    except (OSError, ValueError, HTTPError) as error:
-        is_timeout = isinstance(error, requests.Timeout)
-        broken = "the connection to the FHIR server failed"
-        raise _NoAnswer(_LATE if is_timeout or deadline.is_over else broken) from None
-
-
-class _Adapter(HTTPAdapter):
-    """Requests' transport below its Session: no redirects, cookies, proxies, netrc or retries."""
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = transport.POOLS
+        raise NoAnswer(f"the FHIR server sent something else than a {wanted}")

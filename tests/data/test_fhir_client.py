@@ -196,7 +196,7 @@ def test_a_server_that_nobody_runs_is_an_answer_with_a_reason(reader: FhirReader
 
 
 def test_a_host_that_does_not_exist_is_an_answer_with_a_reason(reader: FhirReader) -> None:
-    answer = reader.fetch(FhirServer("http://no-such-host.invalid", "t"), SEARCH, Deadline(30))
+    answer = reader.fetch(FhirServer("https://no-such-host.invalid", "t"), SEARCH, Deadline(30))
 
     assert answer == Answer((), "the connection to the FHIR server failed")
 
