@@ -12,7 +12,7 @@ from cds_service.engine import Outcome, Situation, apply
 from cds_service.errors import UnknownService, did_you_mean
 from cds_service.fhirpath import Incomplete
 from cds_service.hooks import cards, languages, schemas
-from cds_service.store import CardRecord, Decision
+from cds_service.store import CardRecord, Decision, Sender
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -146,7 +146,9 @@ class HookService:
         )
         return Answer({"cards": shown}, outcome, decision)
 
-    def feedback(self, service_id: str, body: object, *, received: datetime) -> int:
+    def feedback(
+        self, service_id: str, body: object, *, received: datetime, tenant: str = ""
+    ) -> int:
         """Store one feedback message durably; the number of its items.
 
         Raises UnknownService, RequestError, and StoreUnavailable when it cannot be kept.
@@ -155,7 +157,7 @@ class HookService:
         items = schemas.load_feedback(body)
         if self.store is None:
             raise UnknownService("this service takes no feedback: it runs without a store")
-        self.store.add_feedback(service.id, items, received=received)
+        self.store.add_feedback(Sender(service.id, tenant), items, received=received)
         return len(items)
 
 
@@ -231,5 +233,6 @@ def _recorded(card: Mapping[str, Any]) -> CardRecord:
     return CardRecord(
         card=card["uuid"],
         rules=cards.rules_of(card),
+        plans=tuple(card["extension"][cards.EXTENSION].get("plans", ())),
         suggestions=tuple(item["uuid"] for item in card.get("suggestions", ())),
     )

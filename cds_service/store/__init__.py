@@ -5,9 +5,10 @@ No patient data enters the decision log: ids of ours, rules, counts and times. A
 hold some, so comments have a table of their own, which can be granted, exported and emptied apart
 from the rest; the SQLite file is readable by its owner only. Nothing here is ever logged or echoed.
 
-A decision that cannot be written is lost and reported as such (`record` answers False), because a
-hook call does not wait for storage. Feedback is acknowledged only after it is durable, or refused
-(`StoreUnavailable`). Sources: rows PHI-3, PHI-4, FB-13, FB-18, FB-21, FB-22, FB-24.
+A hook call does not wait for storage: decisions are written behind it, in batches, and wait while
+the database is away. One that is lost is reported as such. Feedback is acknowledged only after it
+is durable, or refused (`StoreUnavailable`).
+Sources: rows PHI-3, PHI-4, FB-13, FB-18, FB-21, FB-22, FB-24.
 """
 
 from __future__ import annotations
@@ -17,19 +18,32 @@ from typing import TYPE_CHECKING
 from cds_service.errors import StoreUnavailable
 from cds_service.store import decision_log, feedback_log
 from cds_service.store.database import Database
-from cds_service.store.records import CardRecord, Decision, FeedbackItem
+from cds_service.store.decision_writer import DRAIN_WITHIN_S, MOST_WAITING, DecisionWriter
+from cds_service.store.feedback_log import Sender
+from cds_service.store.records import CardRecord, Decision, FeedbackItem, Persons, Quieted
 from cds_service.store.seen_tokens import SeenTokens
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
 FEEDBACK_PATIENCE_MS = 5000
 """How long a feedback message waits for another writer."""
-DECISION_PATIENCE_MS = 500
-"""How long a decision waits for another writer; a hook call is waiting behind it."""
+DECISION_PATIENCE_MS = 2000
+"""How long a batch of decisions waits for another writer before it is tried again."""
+_PROBE_PATIENCE_MS = 500
+_OWN_DECISIONS_WITHIN_S = 0.5
 
-__all__ = ["CardRecord", "Decision", "FeedbackItem", "SeenTokens", "Store"]
+__all__ = [
+    "CardRecord",
+    "Decision",
+    "FeedbackItem",
+    "Persons",
+    "Quieted",
+    "SeenTokens",
+    "Sender",
+    "Store",
+]
 
 
 class Store:
@@ -38,33 +52,45 @@ class Store:
     Safe for threads and for processes; opens nothing until it is used.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        most_waiting: int = MOST_WAITING,
+        on_lost: Callable[[int], None] | None = None,
+    ) -> None:
         self.database = Database(url)
         self.seen_tokens = SeenTokens(self.database)
+        self._decisions = DecisionWriter(
+            self._write_decisions, most_waiting=most_waiting, on_lost=on_lost
+        )
 
     def prepare(self) -> None:
         """Make file and tables where they are missing; raises StoreUnavailable."""
         self.database.prepare()
 
-    def close(self) -> None:
-        """Close the idle connections; the store opens new ones when it is used again."""
+    def close(self, timeout_s: float = DRAIN_WITHIN_S) -> None:
+        """Write the decisions that wait, for so long at most, and close the idle connections.
+
+        The store opens new ones when it is used again.
+        """
+        self._decisions.close(timeout_s)
         self.database.close()
 
     def problem(self) -> str | None:
         """Why nothing can be written now, as a sentence, or None when writing works."""
-        return self.database.problem(DECISION_PATIENCE_MS)
+        return self.database.problem(_PROBE_PATIENCE_MS)
 
     def record(self, decision: Decision) -> bool:
-        """Write one decision. False when it could not be written; the caller's answer stands."""
-        try:
-            with self.database.writing(DECISION_PATIENCE_MS) as connection:
-                decision_log.insert(connection, decision)
-        except StoreUnavailable:
-            return False
-        return True
+        """Take one decision to be written soon. False when it is lost: too many wait already."""
+        return self._decisions.offer(decision)
+
+    def flush(self, timeout_s: float = 5.0) -> bool:
+        """Write the decisions of this process that wait; False when that did not succeed."""
+        return self._decisions.flush(timeout_s)
 
     def add_feedback(
-        self, service: str, items: Sequence[FeedbackItem], *, received: datetime
+        self, sender: Sender, items: Sequence[FeedbackItem], *, received: datetime
     ) -> int:
         """Write all items of one message, or none, and answer how many were new.
 
@@ -75,11 +101,16 @@ class Store:
         Raises:
             StoreUnavailable: nothing was written; the client should send the message again.
         """
+        self._decisions.flush(_OWN_DECISIONS_WITHIN_S)  # the cards may have gone out just now
         try:
             with self.database.writing(FEEDBACK_PATIENCE_MS) as connection:
-                return feedback_log.add(connection, service, items, received)
+                return feedback_log.add(connection, sender, items, received)
         except StoreUnavailable as error:
             raise StoreUnavailable(
                 "the feedback could not be stored, so nothing of this message was kept",
                 hint="send the whole message again later; repeats are recognised",
             ) from error
+
+    def _write_decisions(self, decisions: Sequence[Decision]) -> None:
+        with self.database.writing(DECISION_PATIENCE_MS) as connection:
+            decision_log.insert(connection, decisions)

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import create_engine, event, make_url, select
+from sqlalchemy import create_engine, event, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from cds_service.errors import StoreUnavailable
@@ -105,7 +105,7 @@ class Database:
         """Why nothing can be written now, as a sentence, or None when writing works."""
         try:
             with self.writing(patience_ms, is_durable=False) as connection:
-                connection.execute(select(1))
+                migration.touch(connection)
         except StoreUnavailable:
             return "the database does not take writes; feedback is refused until it does"
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
@@ -24,20 +25,28 @@ if TYPE_CHECKING:
 _CARDS_PER_QUERY = 500
 
 
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who sent a feedback message: to which service, and the tenant, empty where there are none."""
+
+    service: str
+    tenant: str = ""
+
+
 def add(
-    connection: Connection, service: str, items: Sequence[FeedbackItem], received: datetime
+    connection: Connection, sender: Sender, items: Sequence[FeedbackItem], received: datetime
 ) -> int:
     """Add the events that are not there yet, and answer how many those were (FB-21).
 
-    A card that this service never sent is kept and flagged (FB-18).
+    A card that this service never sent to this tenant is kept and flagged (FB-18, B6).
     """
     events: dict[str, FeedbackItem] = {}
     for item in items:
-        events.setdefault(_event_key(service, item), item)
-    sent = _cards_sent(connection, service, {text(item.card) for item in items})
+        events.setdefault(_event_key(sender, item), item)
+    sent = _cards_sent(connection, sender, {text(item.card) for item in items})
+    about = {"service": sender.service, "tenant": sender.tenant, "received": received}
     rows = [
-        _row(key, item)
-        | {"service": service, "received": received, "unknown_card": text(item.card) not in sent}
+        _row(key, item) | about | {"unknown_card": text(item.card) not in sent}
         for key, item in events.items()
     ]
     new = _insert(connection, rows) if rows else set()
@@ -51,16 +60,19 @@ def add(
     return len(new)
 
 
-def _cards_sent(connection: Connection, service: str, cards: set[str]) -> set[str]:
-    """Those of `cards` that this service sent."""
+def _cards_sent(connection: Connection, sender: Sender, cards: set[str]) -> set[str]:
+    """Those of `cards` that this service sent to this tenant."""
     sent: set[str] = set()
     ordered = sorted(cards)
+    card, decision = tables.card, tables.decision
+    by_sender = (
+        select(card.c.card)
+        .join(decision, decision.c.decision_id == card.c.decision_id)
+        .where(card.c.service == sender.service, decision.c.tenant == sender.tenant)
+    )
     for start in range(0, len(ordered), _CARDS_PER_QUERY):
         some = ordered[start : start + _CARDS_PER_QUERY]
-        query = select(tables.card.c.card).where(
-            tables.card.c.service == service, tables.card.c.card.in_(some)
-        )
-        sent.update(connection.execute(query).scalars())
+        sent.update(connection.execute(by_sender.where(card.c.card.in_(some))).scalars())
     return sent
 
 
@@ -84,8 +96,10 @@ def _row(key: str, item: FeedbackItem) -> dict[str, Any]:
     }
 
 
-def _event_key(service: str, item: FeedbackItem) -> str:
+def _event_key(sender: Sender, item: FeedbackItem) -> str:
     """The same for a repeat of one event, different for every other event."""
     at = item.at.astimezone(UTC).isoformat()
-    parts = [service, item.card, item.outcome, at, sorted(set(item.suggestions))]
+    parts = [sender.service, item.card, item.outcome, at, sorted(set(item.suggestions))]
+    if sender.tenant:
+        parts.append(sender.tenant)
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

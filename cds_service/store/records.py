@@ -4,16 +4,46 @@ from __future__ import annotations
 
 from collections.abc import Mapping  # noqa: TC003  dataclass fields are part of the interface
 from dataclasses import dataclass, field
-from datetime import datetime  # noqa: TC003  the same
+from datetime import date, datetime  # noqa: TC003  the same
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Quieted:
+    """Why a card that fired was not shown: its user had overridden the same rule before.
+
+    Attributes:
+        overridden: the day of that override.
+        reason: the code of the reason that was given, if there was one.
+        until: the last quiet day; None when it ends with the episode or the encounter.
+    """
+
+    overridden: date
+    reason: str | None
+    until: date | None
 
 
 @dataclass(frozen=True, slots=True)
 class CardRecord:
-    """One card of an answer: its uuid, the rules it came from, the uuids of its suggestions."""
+    """One card of an answer: its uuid, the rules it came from, the uuids of its suggestions.
+
+    `plans` are the versioned URLs of its PlanDefinitions. A card with `quieted` was not shown.
+    """
 
     card: str
     rules: tuple[str, ...]
     suggestions: tuple[str, ...] = ()
+    plans: tuple[str, ...] = ()
+    quieted: Quieted | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Persons:
+    """Whom a decision was for, as keyed hashes: equal for the same person, useless without key."""
+
+    patient: str
+    user: str
+    encounter: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +55,10 @@ class Decision:
         plan_revision: the revision of the guideline content that answered.
         verdicts: how many actions got each verdict, for example `{"fired": 2, "not met": 40}`.
         milliseconds: how long the answer took.
+        tenant: the client, where the site tells several apart.
+        rule_verdicts: the rules by verdict; a rule that is nowhere in it was not met.
+        persons: whom the cards were for; None when there were none.
+        request: what was asked and read; None unless the site keeps it. Patient data.
     """
 
     decision_id: str
@@ -37,6 +71,10 @@ class Decision:
     cards: tuple[CardRecord, ...]
     verdicts: Mapping[str, int]
     milliseconds: float
+    tenant: str = ""
+    rule_verdicts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    persons: Persons | None = None
+    request: Mapping[str, Any] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,8 @@ from sqlalchemy import (
     DateTime,
     Float,
     ForeignKey,
+    Index,
+    Integer,
     MetaData,
     Table,
     Text,
@@ -50,6 +52,10 @@ decision = Table(
     ),
     Column("verdicts", JSON, nullable=False),
     Column("milliseconds", Float, nullable=False),
+    Column("tenant", Text, nullable=False, server_default=""),
+    *(Column(name, Text) for name in ("patient_key", "user_key", "encounter_key")),
+    Column("rule_verdicts", JSON(none_as_null=True)),
+    Index("ix_decision_patient_key", "patient_key", "user_key"),
 )
 
 card = Table(
@@ -60,7 +66,17 @@ card = Table(
     Column("service", Text, nullable=False),
     Column("rules", JSON, nullable=False),
     Column("suggestions", JSON, nullable=False),
+    Column("plans", JSON(none_as_null=True)),
+    Column("quieted", JSON(none_as_null=True)),
 )
+
+request = Table(
+    "decision_request",
+    metadata,
+    Column("decision_id", ForeignKey("decision.decision_id"), primary_key=True),
+    Column("request", JSON, nullable=False),
+)
+"""What was asked and what was read for it: patient data, kept only where the site wants it."""
 
 feedback = Table(
     "feedback",
@@ -68,12 +84,13 @@ feedback = Table(
     Column("event", Text, primary_key=True),
     Column("received", Utc, nullable=False, index=True),
     Column("service", Text, nullable=False),
-    Column("card", Text, nullable=False),
+    Column("card", Text, nullable=False, index=True),
     Column("unknown_card", Boolean, nullable=False),
     Column("outcome", Text, nullable=False),
     Column("at", Utc, nullable=False),
     Column("suggestions", JSON, nullable=False),
     *(Column(name, Text) for name in ("reason_system", "reason_code", "reason_display")),
+    Column("tenant", Text, nullable=False, server_default=""),
 )
 
 comment = Table(
@@ -91,6 +108,14 @@ seen_token = Table(
     Column("expires_at", Utc, nullable=False, index=True),
 )
 """Tokens that were used once, until they expire; the `jti` itself is not kept."""
+
+pseudonym_key = Table(
+    "pseudonym_key",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("key", Text, nullable=False),
+)
+"""The one key of a server's database whose site has set none (`pseudonyms`)."""
 
 
 def text(value: str) -> str:

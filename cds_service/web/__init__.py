@@ -39,7 +39,13 @@ def create_app(settings: Settings, *, log: TextIO | None = None) -> Flask:
     """
     logger = logs.make_logger(settings.log_level, log)
     library = plan_library.load(settings.plans)
-    store = Store(settings.database_url)
+    counts = metrics.Metrics()
+
+    def lost(decisions: int) -> None:
+        counts.unrecorded(decisions)
+        logger.error("decisions lost", count=decisions)
+
+    store = Store(settings.database_url, on_lost=lost)
     try:
         store.prepare()
     except StoreUnavailable as problem:
@@ -52,6 +58,7 @@ def create_app(settings: Settings, *, log: TextIO | None = None) -> Flask:
         profile=settings.profile,
     )
     app = Flask(__name__)
+    app.extensions["store"] = store
     app.config["MAX_BODY_BYTES"] = settings.max_body_bytes
     # One byte more is read: a body in chunks would else be cut at the limit, not refused.
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes + 1
@@ -79,7 +86,6 @@ def create_app(settings: Settings, *, log: TextIO | None = None) -> Flask:
     app.register_blueprint(cds_hooks.blueprint(cds_hooks.Endpoints(hooks, store, settings.zone)))
     app.register_blueprint(fhir.blueprint(library, settings))
     app.register_blueprint(pages.blueprint(hooks, store, settings.public_url))
-    counts = metrics.Metrics()
     app.register_blueprint(metrics.blueprint(counts))
     app.wsgi_app = Admission(  # type: ignore[method-assign]
         app.wsgi_app,

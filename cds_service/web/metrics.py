@@ -74,6 +74,10 @@ class Metrics:
         """Count a request that was turned away before anything looked at it."""
         self._refused.inc()
 
+    def unrecorded(self, decisions: int) -> None:
+        """Count decisions that waited to be recorded and were lost."""
+        self._unrecorded.inc(decisions)
+
     def answered(self, route: str, status: int, seconds: float, facts: dict[str, Any]) -> None:
         """Count one answer; `facts` are those of its log event."""
         self._requests.labels(route, status).inc()

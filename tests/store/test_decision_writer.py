@@ -1,0 +1,109 @@
+"""Decisions are written behind the calls: none is waited for, none is lost unsaid."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import sqlalchemy
+
+from cds_service.store import Decision, Store
+
+NOW = datetime(2024, 6, 1, 12, 0, tzinfo=UTC)
+
+
+def decision(number=0, **members):
+    about = {"service": "s", "hook": "h", "profile": "core", "plan_revision": "r"}
+    about |= {"hook_instance": "i", "cards": (), "verdicts": {}, "milliseconds": 1.0}
+    return Decision(**{"decision_id": f"d{number}", "at": NOW, **about, **members})
+
+
+@pytest.fixture
+def locked(either_store, database_url):
+    """A store whose tables another writer holds, and a way to let go."""
+    either_store.prepare()
+    engine = sqlalchemy.create_engine(database_url, poolclass=sqlalchemy.NullPool)
+    connection = engine.connect()
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("lock table decision")
+    else:
+        connection.exec_driver_sql("begin immediate")
+    yield either_store, connection.close
+    connection.close()
+
+
+@pytest.mark.requirement("FB-24", "B3")
+def test_a_locked_database_delays_no_decision_and_loses_none(locked, rows_of):
+    store, let_go = locked
+    assert all(store.record(decision(number)) for number in range(10))
+    let_go()
+    assert store.flush(20)
+    assert rows_of("select count(*) from decision") == [(10,)]
+
+
+@pytest.mark.requirement("B3")
+def test_when_too_many_wait_the_next_is_refused(tmp_path):
+    (tmp_path / "var").write_text("a file where the folder should be")
+    store = Store(f"sqlite:///{tmp_path}/var/cds.sqlite3", most_waiting=3)
+    assert [store.record(decision(number)) for number in range(5)] == [True] * 3 + [False] * 2
+
+
+@pytest.mark.requirement("B3")
+def test_what_cannot_be_written_before_the_end_is_counted_as_lost(tmp_path):
+    (tmp_path / "var").write_text("a file where the folder should be")
+    lost = []
+    store = Store(f"sqlite:///{tmp_path}/var/cds.sqlite3", on_lost=lost.append)
+    for number in range(3):
+        store.record(decision(number))
+    store.close(timeout_s=0.1)
+    assert lost == [3]
+
+
+def test_one_that_cannot_be_written_does_not_hold_up_the_others(open_store, rows_of, database_url):
+    lost = []
+    store = Store(database_url, on_lost=lost.append)
+    for item in (decision(1), decision(1, service="repeated"), decision(2)):
+        store.record(item)
+    assert store.flush(20)
+    store.close()
+    assert rows_of("select decision_id, service from decision order by 1") == [
+        ("d1", "s"),
+        ("d2", "s"),
+    ]
+    assert lost == [1]
+
+
+EXIT = """
+import sys
+from cds_service.store import Store
+sys.path.insert(0, sys.argv[2])
+from test_decision_writer import decision
+store = Store(sys.argv[1])
+store.prepare()
+for number in range(300):
+    store.record(decision(number))
+"""
+
+
+@pytest.mark.slow
+def test_a_process_that_ends_writes_what_waits(database_url, rows_of):
+    here = str(Path(__file__).parent)
+    subprocess.run([sys.executable, "-c", EXIT, database_url, here], check=True, timeout=60)
+    assert rows_of("select count(*) from decision") == [(300,)]
+
+
+@pytest.mark.slow
+def test_a_forked_process_writes_its_own(either_store, rows_of):
+    either_store.prepare()
+    child = os.fork()
+    if child == 0:
+        either_store.record(decision(1))
+        os._exit(0 if either_store.flush(20) else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    either_store.record(decision(2))
+    assert either_store.flush(20)
+    assert rows_of("select decision_id from decision order by 1") == [("d1",), ("d2",)]
