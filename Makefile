@@ -6,10 +6,10 @@ BIN     = $(VENV)/bin
 SERVICE = $(BIN)/cds-service
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check quick golden bench lock clean
+.PHONY: help setup run test check quick golden bench conformance-docs lock clean
 
 help:  ## show the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
 
 # The locked set is reinstalled only when a lock file or pyproject.toml is newer than the mark.
 $(VENV)/run.mark: requirements/run.txt pyproject.toml
@@ -49,6 +49,9 @@ golden: setup  ## rewrite the golden answers; read the diff as a clinician would
 
 bench: setup  ## ratios against named references, in one run
 	$(BIN)/python -m bench
+
+conformance-docs: setup  ## which test proves which requirement: docs/conformance.md
+	$(BIN)/python tests/conformance/evidence.py > docs/conformance.md
 
 lock:  ## remake the hash-locked requirement files
 	$(PYTHON) -m venv $(VENV)-lock

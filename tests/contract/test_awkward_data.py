@@ -55,6 +55,7 @@ def with_odd(body: Any, path: tuple[Any, ...], value: Any) -> Any:
 @pytest.mark.slow
 @pytest.mark.requirement("REQ-12", "RESP-9")
 @pytest.mark.parametrize("hook", ["patient-view", "order-sign", "order-select", "encounter-start"])
+@pytest.mark.requirement("E7", "E3")
 def test_whatever_stands_in_the_wrong_place_there_is_an_answer_or_a_reason(
     client, address, requests, hook
 ):

@@ -11,6 +11,7 @@ METHODS = ("GET", "HEAD", "PUT", "PATCH", "DELETE", "TRACE")
 @pytest.mark.requirement("REQ-1", "RESP-1", "RESP-2", "RESP-3", "GEN-11")
 @pytest.mark.parametrize("hook", HOOKS)
 @pytest.mark.parametrize("profile", ["", "/core", "/nl", "/de", "/no"])
+@pytest.mark.requirement("PERF-5", "GEN-6")
 def test_every_service_answers_about_someone_without_back_pain(
     client, message, address, hook, profile
 ):
@@ -46,6 +47,7 @@ def test_any_json_media_type_is_taken(client, message, address, content_type):
     "content_type",
     ["text/plain", "application/xml", "multipart/form-data; boundary=x", "application/jsonx", None],
 )
+@pytest.mark.requirement("E4")
 def test_other_media_types_are_refused(client, message, address, content_type):
     answer = client.post(address(), message(), content_type=content_type)
     assert (answer.status, answer.issue["code"]) == (415, "not-supported")
@@ -53,6 +55,7 @@ def test_other_media_types_are_refused(client, message, address, content_type):
 
 
 @pytest.mark.requirement("REQ-14")
+@pytest.mark.requirement("E4")
 def test_a_compressed_body_is_refused(client, message, address):
     answer = client.post(address(), message(), headers={"Content-Encoding": "gzip"})
     assert answer.status == 415
@@ -75,6 +78,7 @@ def test_what_is_not_json_is_told_so(client, address, body):
 @pytest.mark.requirement("GEN-12")
 @pytest.mark.parametrize("opening", ["[", '{"a":'])
 @pytest.mark.parametrize("depth", [65, 100_000])
+@pytest.mark.requirement("E2")
 def test_over_deep_json_is_refused(client, address, opening, depth):
     answer = client.post(address(), opening.encode() * depth)
     assert answer.status == 400
@@ -138,6 +142,7 @@ def test_a_known_service_with_another_hook_is_told(client, message, address):
         "/CDS-SERVICES",
     ],
 )
+@pytest.mark.requirement("E5")
 def test_other_addresses_hold_nothing(client, path):
     for method in ("GET", "POST"):
         assert client.open(method, path).status in {404, 405}

@@ -12,6 +12,24 @@ DISCOVERIES = ["/cds-services", "/cds-services/", "/core/cds-services", "/nl/cds
     "DISC-1", "DISC-2", "DISC-4", "DISC-5", "DISC-6", "DISC-7", "DISC-8", "DISC-24", "GEN-1"
 )
 @pytest.mark.parametrize("path", DISCOVERIES)
+@pytest.mark.requirement(
+    "PFT-1",
+    "PFT-2",
+    "PFT-4",
+    "PFT-6",
+    "PFT-9",
+    "PFT-13",
+    "PFT-20",
+    "VER-10",
+    "PFT-10",
+    "PFT-11",
+    "PFT-12",
+    "PFT-15",
+    "PFT-21",
+    "FP-9",
+    "FP-10",
+    "DISC-12",
+)
 def test_discovery_is_there_with_and_without_profile_and_slash(client, path):
     answer = client.get(path)
     assert answer.status == 200

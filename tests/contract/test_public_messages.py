@@ -18,6 +18,7 @@ def read(file):
 
 @pytest.mark.requirement("REQ-12", "GEN-12")
 @pytest.mark.parametrize("tail", ["", "/feedback"])
+@pytest.mark.requirement("E1")
 def test_hostile_json_is_refused_and_odd_json_is_read(client, address, shared_data, tail):
     files = sorted((shared_data / "json-hostile").glob("*.json"))
     assert len(files) == 318
@@ -35,6 +36,7 @@ def test_hostile_json_is_refused_and_odd_json_is_read(client, address, shared_da
 
 
 @pytest.mark.requirement("VER-1", "VER-9", "REQ-12", "REQ-18", "REQ-20")
+@pytest.mark.requirement("E8")
 def test_public_requests_get_cards_or_a_reason(client, address, services, shared_data):
     files = sorted((shared_data / "cds-hooks" / "request").glob("*.json"))
     assert len(files) == 104

@@ -61,6 +61,7 @@ def test_a_body_over_the_limit_in_chunks_is_refused(server, address):
     assert answer.status == 413
 
 
+@pytest.mark.requirement("E2")
 def test_a_body_far_over_the_limit_is_refused_without_being_read(server, address):
     connection = connect(server)
     connection.putrequest("POST", address())
@@ -73,6 +74,7 @@ def test_a_body_far_over_the_limit_is_refused_without_being_read(server, address
     connection.close()
 
 
+@pytest.mark.requirement("E6")
 def test_broken_chunks_are_the_clients_fault(server, address):
     host, port = server.place.split(":")
     with socket.create_connection((host, int(port)), timeout=10) as wire:
@@ -81,6 +83,7 @@ def test_broken_chunks_are_the_clients_fault(server, address):
         assert b" 400 " in wire.recv(4096).split(b"\r\n")[0]
 
 
+@pytest.mark.requirement("E6")
 def test_what_follows_broken_chunks_is_not_taken_for_a_request(server, address):
     host, port = server.place.split(":")
     with socket.create_connection((host, int(port)), timeout=10) as wire:
@@ -146,6 +149,7 @@ def test_calls_at_once_are_answered_alike(server, address, message):
 
 
 @pytest.mark.slow
+@pytest.mark.requirement("B4", "FB-21")
 def test_feedback_at_once_is_stored_once(server, address):
     entry = {"card": "c", "outcome": "overridden", "outcomeTimestamp": "2024-06-01T00:00:00Z"}
     with ThreadPoolExecutor(16) as pool:

@@ -511,6 +511,7 @@ def test_a_key_whose_token_is_missing_is_unknown_and_not_fetched(
     assert stub.seen == []
 
 
+@pytest.mark.requirement("D5")
 def test_a_bad_id_is_a_wrong_request_and_nothing_is_fetched(
     reader: FhirReader, stub: FhirStub
 ) -> None:

@@ -40,6 +40,7 @@ def test_ordinary_patterns_work(pattern, text) -> None:
 
 
 @pytest.mark.parametrize("pattern", ["a*a*b", ".*a.*b", "(foo|bar)+x", r"\s+$", "a{0,900}b"])
+@pytest.mark.requirement("F1")
 def test_an_accepted_pattern_is_quick_on_the_longest_text_that_it_accepts(pattern) -> None:
     effort = check(pattern)
     assert isinstance(effort, Effort)
@@ -49,6 +50,7 @@ def test_an_accepted_pattern_is_quick_on_the_longest_text_that_it_accepts(patter
         assert time.perf_counter() - started < 5
 
 
+@pytest.mark.requirement("F1")
 def test_a_text_that_is_too_long_for_the_pattern_is_an_error() -> None:
     with pytest.raises(EvaluationError, match="at most"):
         compiled(".*a.*b.*c", None, "x" * 5000)

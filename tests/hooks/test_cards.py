@@ -43,6 +43,7 @@ def show(*resources, language="en", **variables):
     return cards.from_outcome(outcome, cards.Reader(DECISION, language, "core"))
 
 
+@pytest.mark.requirement("PD-5", "CARD-10")
 def test_an_action_becomes_a_card_with_summary_detail_indicator_and_source():
     action = {
         "id": "a",
@@ -80,12 +81,14 @@ def test_an_action_becomes_a_card_with_summary_detail_indicator_and_source():
     ("priority", "indicator"),
     [("routine", "info"), ("urgent", "warning"), ("asap", "warning"), ("stat", "critical")],
 )
+@pytest.mark.requirement("PD-6")
 def test_the_priority_gives_the_indicator(priority, indicator):
     (card,) = show(plan("p", {"id": "a", "title": "A", "priority": priority}))
 
     assert card["indicator"] == indicator
 
 
+@pytest.mark.requirement("PD-7")
 def test_a_card_without_priority_or_citation_still_has_indicator_and_source():
     (card,) = show(plan("p", {"id": "a", "title": "A"}, publisher="The house"))
 
@@ -163,6 +166,7 @@ def suggestion(name, definition, **members):
     return {"id": name, "title": name, "definitionCanonical": definition["url"], **members}
 
 
+@pytest.mark.requirement("PD-4")
 def test_a_child_action_becomes_a_suggestion_that_creates_its_resource():
     order = referral("emergency")
     action = {
@@ -184,6 +188,7 @@ def test_a_child_action_becomes_a_suggestion_that_creates_its_resource():
     assert card["selectionBehavior"] == "at-most-one"
 
 
+@pytest.mark.requirement("PD-8")
 def test_selection_behavior_is_any_unless_one_at_most_may_be_chosen():
     order = referral("emergency")
     action = {"id": "a", "title": "A", "action": [suggestion("Refer", order)]}
@@ -202,6 +207,7 @@ def test_precheck_behavior_yes_recommends_a_suggestion():
     assert show(plan("p", action), order)[0]["suggestions"][0]["isRecommended"] is True
 
 
+@pytest.mark.requirement("ACT-5")
 def test_a_remove_action_names_the_draft_and_an_update_carries_it_whole():
     draft = {
         "resourceType": "ServiceRequest",
@@ -257,6 +263,7 @@ def test_a_draft_without_a_fhir_id_gets_no_suggestion_to_change_it(identifier):
     assert "suggestions" not in card
 
 
+@pytest.mark.requirement("PD-8")
 def test_a_suggestion_of_several_steps_holds_them_all():
     order, other = referral("one"), referral("two", code="308447003")
     both = {
@@ -419,6 +426,7 @@ def test_uuids_are_stable_for_a_decision_and_differ_between_cards():
     assert len({card["uuid"] for card in first}) == 3
 
 
+@pytest.mark.requirement("CARD-28", "G1")
 def test_facts_from_the_chart_cannot_become_markup_in_the_detail():
     action = {
         "id": "a",

@@ -58,6 +58,7 @@ def test_a_fact_that_is_not_there_shows_as_a_dash():
         "\u202eright to left",
     ],
 )
+@pytest.mark.requirement("CARD-28", "G1", "CARD-6")
 def test_facts_from_the_chart_stay_text_in_markdown(payload):
     renderer = MarkdownIt("commonmark", {"html": True}).enable("table")
     text = Text("Found: {x}.", {})

@@ -54,6 +54,20 @@ def test_a_plain_message_of_each_hook_is_taken(hook):
 @pytest.mark.requirement("HK-1", "REQ-12")
 @pytest.mark.parametrize(("hook", "member"), MANDATORY)
 @pytest.mark.parametrize("value", [None, 5, True, {"a": 1}, "missing"])
+@pytest.mark.requirement(
+    "HK-PV-1",
+    "HK-PV-2",
+    "HK-OSel-1",
+    "HK-OSel-2",
+    "HK-OSel-4",
+    "HK-OSel-5",
+    "HK-OSig-1",
+    "HK-OSig-2",
+    "HK-OSig-4",
+    "HK-ES-1",
+    "HK-ES-2",
+    "HK-ES-3",
+)
 def test_a_required_member_of_the_context_is_named_when_it_is_wrong(hook, member, value):
     body = message(hook, {member: value})
     if value == "missing":
@@ -163,6 +177,7 @@ def test_any_user_is_taken(user):
 
 
 @pytest.mark.requirement("REQ-17")
+@pytest.mark.requirement("REQ-5", "AUTHZ-1")
 def test_a_token_without_a_server_is_dropped():
     authorization = {"access_token": "secret", "patient": "p"}
     request = load_request(message(fhirAuthorization=authorization), "patient-view")

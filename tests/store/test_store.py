@@ -113,6 +113,7 @@ def test_every_distinct_event_is_kept(store, path, other):
     assert store.add_feedback(SENDER, [overridden(), other], received=NOW) == 2
 
 
+@pytest.mark.requirement("B4")
 def test_the_order_of_suggestions_does_not_make_another_event(store):
     events = [FeedbackItem("c", "accepted", NOW, ids) for ids in (("a", "b"), ("b", "a"))]
     assert store.add_feedback(SENDER, events, received=NOW) == 1

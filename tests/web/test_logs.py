@@ -94,6 +94,7 @@ def test_a_refused_call_leaves_none_either_nor_does_its_answer(client, address, 
 
 
 @pytest.mark.requirement("RESP-9", "PHI-5")
+@pytest.mark.requirement("H2")
 def test_a_bug_is_told_by_its_decision_and_logged_without_its_text(
     client, address, message, monkeypatch
 ):
@@ -115,6 +116,7 @@ def test_a_bug_is_told_by_its_decision_and_logged_without_its_text(
     assert any("cds_hooks.py" in frame for frame in event["bug"]["frames"])
 
 
+@pytest.mark.requirement("G5")
 def test_what_a_client_chose_is_one_short_line(client, address, message):
     client.post(address(), message(hookInstance="a\r\nfake event\x1b[31m" + "x" * 1000))
     (event,) = client.events

@@ -116,6 +116,7 @@ def test_the_style_sheet_is_served(client):
     assert b"prefers-color-scheme: dark" in answer.body
 
 
+@pytest.mark.requirement("H3")
 def test_health_says_that_the_process_is_up_and_no_more(client):
     assert client.get("/health").json == {"status": "up"}
 
