@@ -13,10 +13,10 @@ Sources: rows PHI-3, PHI-4, FB-13, FB-18, FB-21, FB-22, FB-24.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cds_service.errors import StoreUnavailable
-from cds_service.store import decision_log, feedback_log
+from cds_service.store import decision_log, export, feedback_log, retention
 from cds_service.store.database import Database
 from cds_service.store.decision_writer import DRAIN_WITHIN_S, MOST_WAITING, DecisionWriter
 from cds_service.store.feedback_log import Sender
@@ -24,7 +24,7 @@ from cds_service.store.records import CardRecord, Decision, FeedbackItem, Person
 from cds_service.store.seen_tokens import SeenTokens
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
 FEEDBACK_PATIENCE_MS = 5000
@@ -32,6 +32,7 @@ FEEDBACK_PATIENCE_MS = 5000
 DECISION_PATIENCE_MS = 2000
 """How long a batch of decisions waits for another writer before it is tried again."""
 _PROBE_PATIENCE_MS = 500
+_LONG_PATIENCE_MS = 600_000  # of commands, which nobody waits for behind
 _OWN_DECISIONS_WITHIN_S = 0.5
 
 __all__ = [
@@ -110,6 +111,21 @@ class Store:
                 "the feedback could not be stored, so nothing of this message was kept",
                 hint="send the whole message again later; repeats are recognised",
             ) from error
+
+    def prune(self, before: datetime) -> dict[str, int]:
+        """Delete what is older than this moment; how many decisions and how much feedback."""
+        with self.database.writing(_LONG_PATIENCE_MS) as connection:
+            return retention.prune(connection, before)
+
+    def decisions(self) -> Iterator[dict[str, Any]]:
+        """Every decision with its cards, oldest first, as plain values."""
+        with self.database.reading(_LONG_PATIENCE_MS) as connection:
+            yield from export.decisions(connection)
+
+    def feedback(self, *, comments: bool = False) -> Iterator[dict[str, Any]]:
+        """Every feedback event with the rules of its card, oldest first, as plain values."""
+        with self.database.reading(_LONG_PATIENCE_MS) as connection:
+            yield from export.feedback(connection, comments=comments)
 
     def _write_decisions(self, decisions: Sequence[Decision]) -> None:
         with self.database.writing(DECISION_PATIENCE_MS) as connection:

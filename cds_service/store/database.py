@@ -101,6 +101,20 @@ class Database:
             self._prepared = False
             raise StoreUnavailable("the database cannot be read now") from error
 
+    def version(self) -> str | None:
+        """The version of the schema as it stands, changing nothing; None without a database.
+
+        Raises:
+            StoreUnavailable: it cannot be read.
+        """
+        if self.url.get_backend_name() == "sqlite" and not Path(self.url.database or "").is_file():
+            return None
+        try:
+            with self._transaction(None, "DEFERRED") as connection:
+                return migration.current(connection)
+        except SQLAlchemyError as error:
+            raise StoreUnavailable("the database cannot be read now") from error
+
     def problem(self, patience_ms: int) -> str | None:
         """Why nothing can be written now, as a sentence, or None when writing works."""
         try:

@@ -1,0 +1,65 @@
+"""What users did with the cards of each rule, month by month: counts as a table and as CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from dataclasses import astuple, dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+NO_RULE = "unknown card"
+NO_REASON = "-"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Line:
+    """How often, in a month, cards of a rule were accepted, or overridden for one reason.
+
+    A card of several rules counts for each of them. `reason` is `-` where there is none.
+    """
+
+    rule: str
+    month: str
+    outcome: str
+    reason: str
+    count: int
+
+
+def lines(events: Iterable[Mapping[str, Any]]) -> list[Line]:
+    """The counts of these feedback events (`store.export.feedback`), in order."""
+    counted = Counter(
+        (rule, event["at"][:7], event["outcome"], event.get("reason_code") or NO_REASON)
+        for event in events
+        for rule in event["rules"] or [NO_RULE]
+    )
+    return sorted(Line(*key, count) for key, count in counted.items())
+
+
+def as_text(report: Sequence[Line]) -> str:
+    """A table for the terminal."""
+    head = tuple(field.name for field in fields(Line))
+    rows = [head, *(tuple(map(str, astuple(line))) for line in report)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )
+
+
+def as_csv(report: Sequence[Line]) -> str:
+    """Comma-separated values with a head line; a cell that a spreadsheet would run is quoted."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([field.name for field in fields(Line)])
+    writer.writerows([_inert(cell) for cell in astuple(line)] for line in report)
+    return text.getvalue()
+
+
+def _inert(cell: object) -> object:
+    """Text that a client chose must not become a formula."""
+    is_formula = isinstance(cell, str) and cell != NO_REASON and cell[:1] in {*"=+-@\t\r"}
+    return f"'{cell}" if is_formula else cell

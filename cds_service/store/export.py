@@ -1,0 +1,69 @@
+"""The store's content as plain rows, oldest first, for other programs to read."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select
+
+from cds_service.store import tables
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from sqlalchemy import Connection
+
+_ROWS_AT_ONCE = 500
+
+
+def decisions(connection: Connection) -> Iterator[dict[str, Any]]:
+    """Each decision with its `cards`."""
+    columns = [tables.card.c.card, tables.card.c.rules, tables.card.c.plans]
+    for row in _rows(connection, select(tables.decision).order_by(tables.decision.c.at)):
+        cards = connection.execute(
+            select(*columns, tables.card.c.suggestions, tables.card.c.quieted)
+            .where(tables.card.c.decision_id == row["decision_id"])
+            .order_by(tables.card.c.card)
+        )
+        yield _plain(row) | {"cards": [dict(card) for card in cards.mappings()]}
+
+
+def feedback(connection: Connection, *, comments: bool = False) -> Iterator[dict[str, Any]]:
+    """Each feedback event with the `rules` of its card; with its comment where that is wanted.
+
+    A card that another tenant was sent lends its rules to nobody (B6).
+    """
+    decision = tables.decision
+    sent = (
+        select(tables.card.c.card, tables.card.c.service, tables.card.c.rules, decision.c.tenant)
+        .join(decision, decision.c.decision_id == tables.card.c.decision_id)
+        .subquery()
+    )
+    event = tables.feedback
+    same_card = (sent.c.card == event.c.card) & (sent.c.service == event.c.service)
+    about = event.outerjoin(sent, same_card & (sent.c.tenant == event.c.tenant)).outerjoin(
+        tables.comment, tables.comment.c.event == event.c.event
+    )
+    wanted: list[Any] = [event, sent.c.rules]
+    if comments:
+        wanted.append(tables.comment.c.comment)
+    query = select(*wanted).select_from(about).order_by(event.c.received)
+    for row in _rows(connection, query):
+        yield _plain(row) | {"rules": row["rules"] or []}
+
+
+def _rows(connection: Connection, query: Any) -> Iterator[dict[str, Any]]:
+    """The rows, a part of them in memory at a time."""
+    found = connection.execute(query.execution_options(yield_per=_ROWS_AT_ONCE))
+    for row in found.mappings():
+        yield dict(row)
+
+
+def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The row's members that have a value, instants as text."""
+    return {
+        key: value.isoformat() if isinstance(value, datetime) else value
+        for key, value in row.items()
+        if value is not None
+    }
