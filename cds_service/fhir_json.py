@@ -30,6 +30,8 @@ _NUMBERS = Context(
     traps=[InvalidOperation, Overflow, Subnormal, Inexact],
 )
 _DECODER = msgspec.json.Decoder(float_hook=_NUMBERS.create_decimal)
+_SPACED_COLON = re.compile(rb'"[ \t\r\n]+:')
+_STRING_AND_COLON = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"[ \t\r\n]*(:?)')
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 
@@ -37,14 +39,15 @@ def decode(body: bytes, *, max_depth: int = MAX_DEPTH) -> Any:
     """The value that a JSON message holds, numbers with a point or an exponent as `Decimal`.
 
     Strict RFC 8259 in UTF-8 (GEN-12): no byte order mark, NaN, Infinity, comment, lone surrogate or
-    data behind the value, at most `max_depth` levels, 1000 digits and exponents up to 400. Of a
-    repeated key the last value counts; only `decode_content` refuses it.
+    data behind the value, at most `max_depth` levels, 1000 digits and exponents up to 400; a key
+    that stands twice in one object is refused, because one of its values would be lost.
 
     Raises:
-        RequestError: code `invalid-json`; the message names line and column where they are known.
+        RequestError: code `invalid-json`, with line and column where they are known, or
+            `duplicate-key`.
     """
     try:
-        return _decode(body, max_depth)
+        value, keys = _decode(body, max_depth)
     except _Unusable as problem:
         place = ""
         if problem.offset is not None:
@@ -55,6 +58,24 @@ def decode(body: bytes, *, max_depth: int = MAX_DEPTH) -> Any:
             code="invalid-json",
             hint=problem.hint,
         ) from None
+    if _has_more_keys(body, keys):
+        raise RequestError(
+            "The message holds a member twice in one object, so one of its values would be lost.",
+            code="duplicate-key",
+            hint="send each member of an object once",
+        )
+    return value
+
+
+def _has_more_keys(body: bytes, keys: int) -> bool:
+    """Whether valid JSON holds more than the `keys` that decoding kept.
+
+    The first count sees every key, and also strings that begin with a colon; only where it
+    differs are the strings told apart.
+    """
+    if body.count(b'":') + len(_SPACED_COLON.findall(body)) == keys:
+        return False
+    return _STRING_AND_COLON.findall(body).count(b":") > keys
 
 
 def encode(value: Any) -> bytes:
@@ -75,7 +96,7 @@ def decode_content(text: str, file: str) -> Any:
     """
     body = text.encode("utf-8", "surrogatepass")
     try:
-        value = _decode(body, MAX_DEPTH)
+        value, _ = _decode(body, MAX_DEPTH)
     except _Unusable as problem:
         where = Where(file)
         if problem.offset is not None:
@@ -96,7 +117,8 @@ class _Unusable(Exception):
         self.hint = hint
 
 
-def _decode(body: bytes, max_depth: int) -> Any:
+def _decode(body: bytes, max_depth: int) -> tuple[Any, int]:
+    """The value, and how many keys its objects have."""
     if body.startswith(BYTE_ORDER_MARK):
         raise _Unusable(
             "it starts with a byte order mark", offset=0, hint="send UTF-8 without the mark"
@@ -117,9 +139,10 @@ def _decode(body: bytes, max_depth: int) -> Any:
         ) from None
     except msgspec.MsgspecError as error:
         raise _syntax_problem(body, str(error)) from None
-    if _is_deeper_than(max_depth, value):
+    keys = _count_keys(max_depth, value)
+    if keys is None:
         raise too_deep
-    return value
+    return value, keys
 
 
 def _unicode_problem(body: bytes, error: UnicodeDecodeError) -> _Unusable:
@@ -142,14 +165,16 @@ def _syntax_problem(body: bytes, text: str) -> _Unusable:
     return _Unusable(what, offset=offset, hint="send strict JSON as in RFC 8259")
 
 
-def _is_deeper_than(max_depth: int, value: Any) -> bool:
+def _count_keys(max_depth: int, value: Any) -> int | None:
+    """The number of keys in all objects of `value`; None when it is nested too deep."""
     dicts = [value] if type(value) is dict else []
     lists = [value] if type(value) is list else []
-    depth = 0
+    depth = keys = 0
     while dicts or lists:
         depth += 1
         if depth > max_depth:
-            return True
+            return None
+        keys += sum(map(len, dicts))
         inner = list(
             chain(
                 chain.from_iterable(map(dict.values, dicts)),
@@ -158,7 +183,7 @@ def _is_deeper_than(max_depth: int, value: Any) -> bool:
         )
         dicts = [item for item in inner if type(item) is dict]
         lists = [item for item in inner if type(item) is list]
-    return False
+    return keys
 
 
 def _line_and_column_of_byte(body: bytes, offset: int) -> tuple[int, int]:

@@ -138,7 +138,6 @@ def test_every_code_of_content_problems_is_documented():
 
 def test_every_code_of_an_answer_is_documented():
     known = raised("web", "hooks", "data", "fhir_json.py") - raised("data/plan_library.py")
-    known -= {"duplicate-key"}  # guideline files only
     known |= {error.default_code for error in subclasses(CdsError) if error.status < 500}
     known |= {"store-unavailable"}
 

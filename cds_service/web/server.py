@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 
 from cds_service.web import create_app, metrics
+from cds_service.web.worker import Worker
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -54,7 +55,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         host = f"[{self._settings.host}]" if ":" in self._settings.host else self._settings.host
         return {
             "bind": f"{host}:{self._settings.port}",
-            "worker_class": "gthread",
+            "worker_class": Worker,
             "workers": self._settings.workers,
             "threads": self._settings.threads + self._settings.queue + _SPARE_THREADS,
             "preload_app": True,

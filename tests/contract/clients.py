@@ -96,6 +96,7 @@ class Server:
     """The service as `cds-service serve` starts it."""
 
     process: subprocess.Popen[str]
+    errors: Path
     url: str = ""
     said: list[str] = field(default_factory=list)
 
@@ -130,7 +131,7 @@ def serving(folder: Path, **environ: str) -> Iterator[Server]:
             stderr=stderr,
             text=True,
         )
-    server = Server(process)
+    server = Server(process, errors)
     for line in process.stdout:
         server.said.append(line.rstrip())
         if "answers at " in line:

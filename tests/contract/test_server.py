@@ -6,9 +6,11 @@ import http.client
 import json
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 from contract.clients import serving
+from schemas import checker
 
 JSON = {"Content-Type": "application/json"}
 
@@ -165,3 +167,33 @@ def test_it_stops_when_told_to(tmp_path):
     running = serving(tmp_path, WORKERS="1")
     assert next(running).open("GET", "/health").status == 200
     assert list(running) == []
+
+
+@pytest.mark.requirement("E6", "RESP-9", "PHI-3", "H1")
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"GET /?patient=CANARY\r\n\r\n", 400),
+        (b"CANARY\r\n\r\n", 400),
+        (b"GET /CANARY HTTP/9.9\r\nHost: x\r\n\r\n", 400),
+        (b"GET /CANARY HTTP/1.1\r\nHost: x\r\nBad Name: CANARY\r\n\r\n", 400),
+        (b"GET /CANARY HTTP/1.1\r\nHost: x\r\n folded: CANARY\r\n\r\n", 400),
+        (b"GET /" + b"CANARY" * 2000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nCANARY: " + b"x" * 100_000 + b"\r\n\r\n", 431),
+        (b"POST /CANARY HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: CANARY\r\n\r\n", 501),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400),
+    ],
+)
+def test_what_is_no_http_gets_an_outcome_and_leaves_no_trace(server, sent, status):
+    host, port = server.place.split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as wire:
+        wire.sendall(sent)
+        said = b""
+        with suppress(ConnectionResetError):
+            while part := wire.recv(65536):
+                said += part
+    head, _, body = said.partition(b"\r\n\r\n")
+    assert int(head.split(b" ")[1]) == status
+    checker.operation_outcome(json.loads(body))
+    assert b"CANARY" not in said
+    assert "CANARY" not in server.errors.read_text()

@@ -1,0 +1,76 @@
+"""What gunicorn itself refuses, told and logged as everything else is.
+
+Gunicorn answers requests that are no HTTP before the application sees them: as HTML, and with the
+request line in its log. Here such a request gets an OperationOutcome and leaves only the name of
+what was wrong, because addresses and headers may hold patient data (RESP-9, PHI-3).
+"""
+
+from __future__ import annotations
+
+import contextlib
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from gunicorn.http import errors as http_errors  # type: ignore[import-untyped]
+from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
+
+from cds_service import fhir_json
+from cds_service.web.errors import ERROR_CODES
+
+if TYPE_CHECKING:
+    import socket
+
+_STATUS: dict[type[Exception], int] = {
+    http_errors.LimitRequestLine: 414,
+    http_errors.ExpectationFailed: 417,
+    http_errors.LimitRequestHeaders: 431,
+    http_errors.UnsupportedTransferCoding: 501,
+    http_errors.ParseException: 400,
+}
+
+
+class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
+    """Gunicorn's worker with threads, whose refusals are OperationOutcomes."""
+
+    def handle_error(  # req and addr may tell who asked
+        self,
+        req: Any,  # noqa: ARG002
+        client: socket.socket,
+        addr: Any,  # noqa: ARG002
+        exc: Exception,
+    ) -> None:
+        """Answer and close."""
+        status = next((code for kind, code in _STATUS.items() if isinstance(exc, kind)), 500)
+        level = self.log.error if status == 500 else self.log.warning
+        level("Refused what is not a usable HTTP request: %s", type(exc).__name__)
+        with contextlib.suppress(OSError):
+            client.sendall(refusal(status))
+
+
+def refusal(status: int) -> bytes:
+    """A whole HTTP answer with one issue, after which the connection ends."""
+    phrase = HTTPStatus(status).phrase
+    text = (
+        "an error on our side"
+        if status == 500
+        else f"this is not a usable HTTP request ({phrase.lower()}); send HTTP/1.1 as in RFC 9112"
+    )
+    outcome = {
+        "resourceType": "OperationOutcome",
+        "id": str(uuid4()),
+        "issue": [
+            {
+                "severity": "error" if status < 500 else "fatal",
+                "code": "invalid" if status < 500 else "exception",
+                "details": {"coding": [{"system": ERROR_CODES, "code": "bad-http"}]},
+                "diagnostics": text,
+            }
+        ],
+    }
+    body = fhir_json.encode(outcome)
+    head = (
+        f"HTTP/1.1 {status} {phrase}\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(body)}\r\nVary: Origin\r\nConnection: close\r\n\r\n"
+    )
+    return head.encode("ascii") + body
