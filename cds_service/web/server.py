@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import shutil
 import sys
 from typing import TYPE_CHECKING, Any
@@ -29,11 +30,13 @@ def serve(settings: Settings) -> None:
     Raises:
         ContentErrors: the guideline content has problems; nothing was started.
     """
+    started_by = os.getpid()
     counts = metrics.share_between_processes()
     try:
         _Server(create_app(settings), settings).run()
     finally:
-        shutil.rmtree(counts, ignore_errors=True)
+        if os.getpid() == started_by:  # a worker that ends comes through here as well
+            shutil.rmtree(counts, ignore_errors=True)
 
 
 class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
+import signal
 import socket
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from contract.clients import serving
@@ -197,3 +201,15 @@ def test_what_is_no_http_gets_an_outcome_and_leaves_no_trace(server, sent, statu
     checker.operation_outcome(json.loads(body))
     assert b"CANARY" not in said
     assert "CANARY" not in server.errors.read_text()
+
+
+@pytest.mark.slow
+def test_a_worker_that_ends_takes_nothing_from_the_others(tmp_path):
+    for server in serving(tmp_path, WORKERS="2"):
+        server.open("GET", "/ready")
+        parent = server.process.pid
+        first, *_ = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+        os.kill(int(first), signal.SIGTERM)
+        while Path(f"/proc/{first}").exists():
+            time.sleep(0.05)
+        assert [server.open("GET", "/ready").status for _ in range(4)] == [200] * 4
