@@ -9,6 +9,7 @@ from cds_service import fhir_json
 from cds_service.data import prefetch
 from cds_service.data.deadline import Deadline
 from cds_service.engine import Outcome, Situation, apply
+from cds_service.engine.outcome import Verdict
 from cds_service.errors import UnknownService, did_you_mean
 from cds_service.fhirpath import Incomplete
 from cds_service.hooks import cards, languages, schemas
@@ -143,6 +144,7 @@ class HookService:
             cards=tuple(_recorded(card) for card in shown),
             verdicts=outcome.counts(),
             milliseconds=0.0,
+            rule_verdicts=_rule_verdicts(outcome, cards.rules_shown(shown)),
         )
         return Answer({"cards": shown}, outcome, decision)
 
@@ -227,6 +229,19 @@ def _selected(drafts: list[dict[str, Any]], selections: object) -> list[dict[str
         return drafts
     wanted = {fhir_json.reference_key(item) for item in selections if isinstance(item, str)}
     return [draft for draft in drafts if (draft.get("resourceType"), draft.get("id")) in wanted]
+
+
+def _rule_verdicts(outcome: Outcome, shown: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """The rules that cards carry, and of the others those with an action not judged; by verdict."""
+    found = {str(Verdict.FIRED): shown}
+    for verdict in (Verdict.CANNOT_TELL, Verdict.ERROR):
+        rules = (
+            item.plan.topic.code
+            for item in outcome.walk()
+            if item.verdict is verdict and item.plan.topic is not None
+        )
+        found[str(verdict)] = tuple(dict.fromkeys(rule for rule in rules if rule not in shown))
+    return {verdict: rules for verdict, rules in found.items() if rules}
 
 
 def _recorded(card: Mapping[str, Any]) -> CardRecord:

@@ -80,8 +80,7 @@ def test_feedback_to_an_unknown_address_is_404(own, address, place):
     assert answer.status == 404
 
 
-@pytest.mark.requirement("FB-18", "CARD-2", "SUG-3")
-def test_a_card_that_was_sent_is_known_and_another_is_not(own, path, address, message):
+def with_retention_of_urine(body):
     yesterday = (datetime.now(UTC) - timedelta(days=1)).date().isoformat()
     problems = [
         {
@@ -94,17 +93,31 @@ def test_a_card_that_was_sent_is_known_and_another_is_not(own, path, address, me
         }
         for code in (LOW_BACK_PAIN, RETENTION_OF_URINE)
     ]
-    body = message()
     body["prefetch"]["conditions"] = {
         "resourceType": "Bundle",
         "type": "searchset",
         "entry": [{"resource": problem, "search": {"mode": "match"}} for problem in problems],
     }
+    return body
+
+
+@pytest.mark.requirement("FB-18", "CARD-2", "SUG-3")
+def test_a_card_that_was_sent_is_known_and_another_is_not(own, path, address, message):
+    body = with_retention_of_urine(message())
     (card, *_) = own.post(address(), body).json["cards"]
     for uuid in (card["uuid"], "123456"):
         own.post(f"{address()}/feedback", {"feedback": [{**ACCEPTED, "card": uuid}]})
     kept = stored(path, "select card, unknown_card from feedback order by unknown_card")
     assert kept == [(card["uuid"], 0), ("123456", 1)]
+
+
+@pytest.mark.requirement("PHI-4")
+def test_a_decision_names_the_rules_that_fired(own, path, address, message):
+    cards = own.post(address(), with_retention_of_urine(message())).json["cards"]
+    assert own.app.extensions["store"].flush()
+    ((verdicts,),) = stored(path, "select rule_verdicts from decision")
+    shown = {rule for card in cards for rule in card["extension"]["org.example.lbp"]["rules"]}
+    assert set(json.loads(verdicts)["fired"]) == shown
 
 
 @pytest.mark.requirement("FB-22")
