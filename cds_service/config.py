@@ -48,9 +48,9 @@ def _one_of(*allowed: str) -> Callable[[str], str]:
 
 
 def _yes_or_no(value: str) -> bool:
-    if value.lower() not in {"yes", "no"}:
-        raise _NotAllowed("yes or no")
-    return value.lower() == "yes"
+    if value.lower() not in {"yes", "no", "1", "0"}:
+        raise _NotAllowed("yes or no (1 or 0)")
+    return value.lower() in {"yes", "1"}
 
 
 def _whole_number(least: int, most: int) -> Callable[[str], int]:
@@ -139,10 +139,10 @@ def _shown(value: Any) -> str:
     return ", ".join(value) if isinstance(value, tuple) else str(value)
 
 
-def _default_plans() -> Path:
+def _beside(name: str) -> Path:
     """The folder beside the package, as in the repository; else the one where we were started."""
-    beside = Path(__file__).resolve().parent.parent / "plan_definitions"
-    return beside if beside.is_dir() else Path("plan_definitions")
+    beside = Path(__file__).resolve().parent.parent / name
+    return beside if beside.is_dir() else Path(name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,6 +294,34 @@ class Settings:
             without="the address of the request",
         ),
     ]
+    workbench: Annotated[
+        bool,
+        _Setting(
+            "CDS_WORKBENCH",
+            "no",
+            _yes_or_no,
+            "Whether the workbench for authors and integrators is served; to this machine only.",
+        ),
+    ]
+    workbench_edit: Annotated[
+        bool,
+        _Setting(
+            "CDS_WORKBENCH_EDIT",
+            "no",
+            _yes_or_no,
+            "Whether the workbench may change the files of the guideline folder.",
+        ),
+    ]
+    workbench_patients: Annotated[
+        Path,
+        _Setting(
+            "CDS_WORKBENCH_PATIENTS",
+            None,
+            _path,
+            "Folder of the workbench's example patients, one Bundle in each file.",
+            without="examples/patients beside the package, else in the working directory",
+        ),
+    ]
 
     def effective(self) -> str:
         """One `NAME=value` line per setting, as in force, with passwords masked."""
@@ -338,7 +366,10 @@ def load(environ: Mapping[str, str]) -> Settings:
     }
     known = [about.variable for about in _settings().values()]
     problems = [_unknown(name, known) for name in given if name not in known]
-    values: dict[str, Any] = {"plans": _default_plans()}
+    values: dict[str, Any] = {
+        "plans": _beside("plan_definitions"),
+        "workbench_patients": _beside("examples/patients"),
+    }
     for name, about in _settings().items():
         text = given.get(about.variable, about.default)
         try:

@@ -72,40 +72,41 @@ class _Writer:
         asked = f"if {condition.description}: " if condition.description else "if "
         if outcome.trace is None:
             error = f": {outcome.error}" if outcome.error else ""
-            yield f"{pad}{asked}{_short(condition.text)} → {outcome.verdict}{error}"
+            yield f"{pad}{asked}{shortened(condition.text)} → {outcome.verdict}{error}"
             return
         yield from self._trace(outcome.trace, depth, self.levels, asked)
         if outcome.verdict is Verdict.CANNOT_TELL:
-            causes = ", ".join(dict.fromkeys(_causes(outcome.trace)))
-            yield f"{pad}{INDENT}cannot tell because of: {causes or 'an empty result'}"
+            why = ", ".join(dict.fromkeys(causes(outcome.trace)))
+            yield f"{pad}{INDENT}cannot tell because of: {why or 'an empty result'}"
 
     def _trace(self, trace: Trace, depth: int, levels: int, prefix: str = "") -> Iterator[str]:
         pad = INDENT * depth
-        parts = [part for part in _parts(trace) if not _is_raw_data(part)]
+        parts = [part for part in parts_of(trace) if not is_raw_data(part)]
         is_known = bool(parts) and trace.text in self.opened
         above = " (as above)" if is_known else ""
-        yield f"{pad}{prefix}{_short(trace.text)} → {_value(trace)}{above}"
-        if trace.resources and trace.value not in ([], [False]) and not _shows_resources(trace):
-            yield f"{pad}{INDENT}from {', '.join(_references(trace))}"
+        yield f"{pad}{prefix}{shortened(trace.text)} → {value_text(trace)}{above}"
+        if trace.resources and trace.value not in ([], [False]) and not shows_resources(trace):
+            yield f"{pad}{INDENT}from {', '.join(references(trace))}"
         if levels > 0 and not is_known:
             self.opened.add(trace.text)
             for part in parts:
                 yield from self._trace(part, depth + 1, levels - 1)
 
 
-def _parts(trace: Trace) -> tuple[Trace, ...]:
+def parts_of(trace: Trace) -> tuple[Trace, ...]:
     """The sub-expressions; those of the only part when that is the whole said again."""
     if len(trace.children) == 1 and trace.children[0].text == trace.text:
-        return _parts(trace.children[0])
+        return parts_of(trace.children[0])
     return trace.children
 
 
-def _is_raw_data(trace: Trace) -> bool:
+def is_raw_data(trace: Trace) -> bool:
     """Whether this is just the chart as it came in, known and not judged yet."""
-    return not trace.unknown and not trace.children and _shows_resources(trace)
+    return not trace.unknown and not trace.children and shows_resources(trace)
 
 
-def _shows_resources(trace: Trace) -> bool:
+def shows_resources(trace: Trace) -> bool:
+    """Whether the answer is nothing but resources."""
     return all(isinstance(item, dict) for item in trace.value)
 
 
@@ -114,19 +115,21 @@ def _label(outcome: ActionOutcome) -> str:
     return "/".join(outcome.path.split("/")[-2:])
 
 
-def _short(text: str) -> str:
+def shortened(text: str) -> str:
+    """The text on one line, cut at `LONGEST`."""
     flat = " ".join(text.split())
     return flat if len(flat) <= LONGEST else flat[: LONGEST - 1] + "…"
 
 
-def _value(trace: Trace) -> str:
+def value_text(trace: Trace) -> str:
+    """The answer on one line; *unknown* and *empty* are said in words."""
     if trace.unknown and not trace.value:
         return "unknown"
     if not trace.value:
         return "empty"
     known = ", ".join(_shown(item) for item in trace.value[:3])
     more = f" and {len(trace.value) - 3} more" if len(trace.value) > 3 else ""
-    return _short(f"{known}{more}") + (" (incomplete)" if trace.unknown else "")
+    return shortened(f"{known}{more}") + (" (incomplete)" if trace.unknown else "")
 
 
 def _shown(item: Any) -> str:
@@ -137,17 +140,18 @@ def _shown(item: Any) -> str:
     return str(item)
 
 
-def _references(trace: Trace) -> list[str]:
+def references(trace: Trace) -> list[str]:
+    """The resources that the answer was taken from, as `Type/id`."""
     return [f"{item.get('resourceType')}/{item.get('id')}" for item in trace.resources]
 
 
-def _causes(trace: Trace) -> Iterator[str]:
+def causes(trace: Trace) -> Iterator[str]:
     """The innermost expressions whose value was unknown."""
-    inner = [cause for child in trace.children for cause in _causes(child)]
+    inner = [cause for child in trace.children for cause in causes(child)]
     if inner:
         yield from inner
     elif trace.unknown:
-        yield _short(trace.text)
+        yield shortened(trace.text)
 
 
 # -- JSON -----------------------------------------------------------------------------------
@@ -178,7 +182,7 @@ def _condition_json(outcome: ConditionOutcome) -> dict[str, Any]:
     if outcome.trace is not None:
         json["trace"] = _trace_json(outcome.trace)
         if outcome.verdict is Verdict.CANNOT_TELL:
-            json["unknown"] = list(dict.fromkeys(_causes(outcome.trace)))
+            json["unknown"] = list(dict.fromkeys(causes(outcome.trace)))
     return json
 
 
@@ -190,7 +194,7 @@ def _trace_json(trace: Trace) -> dict[str, Any]:
     if trace.unknown:
         json["unknown"] = True
     if trace.resources:
-        json["resources"] = _references(trace)
+        json["resources"] = references(trace)
     if trace.children:
         json["parts"] = [_trace_json(child) for child in trace.children]
     return json

@@ -13,7 +13,7 @@ from cds_service.data.fhir_client import FhirReader
 from cds_service.errors import StoreUnavailable
 from cds_service.hooks.service import HookService
 from cds_service.store import Store
-from cds_service.web import cds_hooks, errors, fhir, logs, metrics, pages
+from cds_service.web import cds_hooks, errors, fhir, logs, metrics, pages, workbench
 from cds_service.web.admission import Admission
 
 if TYPE_CHECKING:
@@ -85,7 +85,8 @@ def create_app(settings: Settings, *, log: TextIO | None = None) -> Flask:
     )
     app.register_blueprint(cds_hooks.blueprint(cds_hooks.Endpoints(hooks, store, settings.zone)))
     app.register_blueprint(fhir.blueprint(library, settings))
-    app.register_blueprint(pages.blueprint(hooks, store, settings.public_url))
+    app.register_blueprint(pages.blueprint(hooks, store, settings))
+    workbench.attach(app, hooks, store, settings)
     app.register_blueprint(metrics.blueprint(counts))
     app.wsgi_app = Admission(  # type: ignore[method-assign]
         app.wsgi_app,

@@ -32,11 +32,15 @@ _JSON_TYPES = frozenset({"application/json", "text/json", "application/json+fhir
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """What answers the routes: the hook service, where decisions go, and the site's time zone."""
+    """What answers the routes: the hook service, where decisions go, and the site's time zone.
+
+    `moment` is judged on instead of the clock's (the workbench's calls on another day).
+    """
 
     hooks: HookService
     store: Store
     zone: ZoneInfo
+    moment: datetime | None = None
 
     def discovery(self, profile: str | None = None) -> Response:
         """The services; cacheable, because nothing in it depends on the request (DISC-21)."""
@@ -52,7 +56,7 @@ class Endpoints:
         answer = self.hooks.call(
             service_id,
             json_body(),
-            now=datetime.now(self.zone),
+            now=self.moment or datetime.now(self.zone),
             decision_id=g.decision_id,
             profile=profile,
             accept_language=request.headers.get("Accept-Language"),

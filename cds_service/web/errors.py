@@ -42,13 +42,14 @@ _RETRY_AFTER_S = "5"
 
 def register(app: Flask) -> None:
     """Answer every error of `app` with an OperationOutcome."""
-    app.register_error_handler(CdsError, _ours)
-    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(CdsError, of_ours)
+    app.register_error_handler(HTTPException, of_http)
     app.register_error_handler(ParseException, _unreadable)
     app.register_error_handler(Exception, _bug)
 
 
-def _ours(error: CdsError) -> Response:
+def of_ours(error: CdsError) -> Response:
+    """The answer for one of our own errors: its status, its sentence, its hint."""
     if error.status >= 500 and error.status != 503:
         return _bug(error)
     logs.note(error=error.code)
@@ -68,7 +69,8 @@ def _ours(error: CdsError) -> Response:
     return response
 
 
-def _http(error: HTTPException) -> Response:
+def of_http(error: HTTPException) -> Response:
+    """The answer for an error of HTTP itself."""
     status = error.code or 500
     text = _SENTENCES.get(status) or error.description or error.name
     code = error.name.lower().replace(" ", "-")
@@ -80,7 +82,7 @@ def _http(error: HTTPException) -> Response:
 
 
 def _unreadable(_: ParseException) -> Response:
-    return _http(BadRequest("the body did not arrive as HTTP says it should"))
+    return of_http(BadRequest("the body did not arrive as HTTP says it should"))
 
 
 def _bug(error: Exception) -> Response:

@@ -10,6 +10,7 @@ from cds_service import fhir_json
 from cds_service.web.errors import JSON
 
 if TYPE_CHECKING:
+    from cds_service.config import Settings
     from cds_service.hooks.service import HookService
     from cds_service.store import Store
 
@@ -20,14 +21,14 @@ _CONTENT_SECURITY = (
 _EXAMPLE_ID = "example"
 
 
-def blueprint(hooks: HookService, store: Store, public_url: str | None) -> Blueprint:
-    """The routes; `public_url` is where clients reach us, else the address of each request."""
+def blueprint(hooks: HookService, store: Store, settings: Settings) -> Blueprint:
+    """The routes; clients reach us at `public_url`, else at the address of each request."""
     routes = Blueprint("pages", __name__)
 
     @routes.get("/")
     def page() -> Response:
         """What runs here and how to call it, in plain words; no script."""
-        base = public_url or request.host_url.rstrip("/")
+        base = settings.public_url or request.host_url.rstrip("/")
         services = [
             {**service, "example": _example(service["hook"], templates)}
             for service, templates in zip(hooks.overview(), _templates(hooks), strict=True)
@@ -38,6 +39,7 @@ def blueprint(hooks: HookService, store: Store, public_url: str | None) -> Bluep
             services=services,
             profiles=hooks.profiles,
             profile=hooks.profile,
+            workbench=settings.workbench,
         )
         response = Response(html, content_type="text/html; charset=utf-8")
         response.headers["Content-Security-Policy"] = _CONTENT_SECURITY

@@ -1,0 +1,385 @@
+// The small EHR: keeps what is on the page, sends the hook request as an EHR does, shows the answer.
+
+import { highlight, tabs } from "./page.js";
+
+const $ = (selector, root = document) => root.querySelector(selector);
+const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
+const read = (id) => JSON.parse(document.getElementById(id).textContent);
+
+const words = read("words");
+const offered = read("offered");
+const form = $("#ehr");
+const state = { drafts: [], added: 0, request: "", answer: null, resources: {}, asked: 0, asOf: null };
+
+const say = (key, facts = {}) =>
+  Object.entries(facts).reduce((text, [name, fact]) => text.replace(`{${name}}`, fact), words[key]);
+const chosen = (name) => form.elements[name].value;
+const service = () => $("input[name=service]:checked", form);
+const sentAs = (resource) => `${resource.resourceType}/${resource.id}`;
+
+async function post(url, body, headers = {}) {
+  const text = typeof body === "string" ? body : JSON.stringify(body);
+  const response = await fetch(url, {
+    method: "POST",
+    headers: { "Content-Type": "application/json", ...headers },
+    body: text,
+  });
+  return { status: response.status, text: await response.text() };
+}
+
+function sentence(answer) {
+  try {
+    return JSON.parse(answer.text).issue[0].diagnostics;
+  } catch {
+    return say("refused", { status: answer.status });
+  }
+}
+
+// -- what the page asks for -----------------------------------------------------------------
+
+function setup() {
+  return {
+    source: chosen("source"),
+    patient: chosen("patient"),
+    bundle: chosen("bundle"),
+    fhirServer: chosen("fhirServer"),
+    patientId: chosen("patientId"),
+    service: service().value,
+    drafts: state.drafts,
+    unavailable: $$("input[name=delivered]:not(:checked)", form).map((box) => box.value),
+    day: chosen("day"),
+  };
+}
+
+/** Has the request built for what the page has set; the newest answer counts. */
+async function build() {
+  const needed = { example: ["patient"], paste: ["bundle"], server: ["fhirServer", "patientId"] };
+  if (needed[chosen("source")].some((name) => !chosen(name).trim())) return false;
+  const turn = ++state.asked;
+  const answer = await post("/workbench/request", setup());
+  if (turn !== state.asked) return false;
+  const problem = $("#chart-problem");
+  problem.hidden = answer.status === 200;
+  if (answer.status !== 200) {
+    problem.textContent = sentence(answer);
+    state.request = "";
+    return false;
+  }
+  const built = JSON.parse(answer.text);
+  $("#chart").innerHTML = built.chart;
+  state.request = built.request;
+  if (built.asOf !== state.asOf) {
+    state.asOf = built.asOf;
+    if (!state.keepDay) form.elements.day.value = built.asOf ?? "";
+    state.keepDay = false;
+  }
+  remember(JSON.parse(built.request));
+  show("request", built.request, `POST ${address()}`);
+  show("curl", curl(), "");
+  return true;
+}
+
+function remember(request) {
+  const prefetch = request.prefetch ?? {};
+  const resources = [...Object.values(prefetch), request.context.draftOrders].flatMap((value) =>
+    value?.entry ? value.entry.map((entry) => entry.resource) : value ? [value] : [],
+  );
+  state.resources = Object.fromEntries(resources.map((item) => [sentAs(item), item]));
+  for (const row of $$("[data-key]")) {
+    row.hidden = !row.dataset.services.split(" ").includes(service().value);
+    const value = prefetch[row.dataset.key];
+    const off = value?.resourceType === "OperationOutcome";
+    const count = value?.entry?.length ?? (value && value.resourceType !== "Bundle" ? 1 : 0);
+    $(".state", row).textContent = off
+      ? say("not_available")
+      : !value
+        ? say("not_sent")
+        : count
+          ? say("resources", { n: count })
+          : say("known_empty");
+    row.classList.toggle("off", off);
+  }
+  const off = $$("input[name=delivered]:not(:checked)", form).length;
+  $("#off-count").hidden = !off;
+  $("#off-count").textContent = say("off", { n: off });
+}
+
+function address(path = "") {
+  const day = chosen("day") ? `/workbench/at/${chosen("day")}` : "";
+  return `${day}/${chosen("profile")}/cds-services/${service().value}${path}`;
+}
+
+function curl() {
+  const quoted = state.request.replaceAll("'", "'\\''");
+  return (
+    `curl -s '${location.origin}${address()}' \\\n  -H 'Content-Type: application/json' \\\n` +
+    `  -H 'Accept-Language: ${chosen("language")}' \\\n  --data '${quoted}'`
+  );
+}
+
+function show(name, text, about) {
+  const code = $(`#text-${name} code`);
+  if (name === "curl") code.textContent = text;
+  else highlight(code, text);
+  code.dataset.text = text;
+  $(`#about-${name}`).textContent = about;
+}
+
+// -- the call -------------------------------------------------------------------------------
+
+async function send() {
+  const button = $("#send");
+  button.disabled = true;
+  $("#status").textContent = say("sending");
+  try {
+    if (await build()) await call();
+    else $("#status").textContent = $("#chart-problem").textContent;
+  } catch {
+    $("#status").textContent = say("unreachable");
+  } finally {
+    button.disabled = false;
+  }
+}
+
+async function call() {
+  const started = performance.now();
+  const answer = await post(address(), state.request, { "Accept-Language": chosen("language") });
+  const ms = Math.round(performance.now() - started);
+  show("response", answer.text, `${answer.status} · ${ms} ms`);
+  if (answer.status !== 200) {
+    $("#status").textContent = sentence(answer);
+    $("#cards").replaceChildren(paragraph(sentence(answer), "problem"));
+    return;
+  }
+  state.answer = JSON.parse(answer.text);
+  const cards = state.answer.cards;
+  show("response", JSON.stringify(state.answer, null, 2), `${answer.status} · ${ms} ms`);
+  const key = ["answered_none", "answered_one"][cards.length] ?? "answered";
+  $("#status").textContent = say(key, { n: cards.length, ms });
+  const told = await post("/workbench/answer", {
+    service: service().value,
+    profile: chosen("profile"),
+    language: chosen("language"),
+    day: chosen("day"),
+    decision: cards[0]?.extension?.["org.example.lbp"]?.decision,
+    request: state.request,
+    response: answer.text,
+  });
+  if (told.status !== 200) {
+    $("#cards").replaceChildren(paragraph(sentence(told), "problem"));
+    return;
+  }
+  const shown = JSON.parse(told.text);
+  $("#cards").innerHTML = shown.cards;
+  $("#panel-why").innerHTML = shown.why;
+  state.resources = { ...state.resources, ...shown.resources };
+  $(".answer").scrollIntoView({ block: "nearest" });
+}
+
+function paragraph(text, name) {
+  const element = document.createElement("p");
+  element.className = name;
+  element.textContent = text;
+  return element;
+}
+
+// -- the pad --------------------------------------------------------------------------------
+
+function label(resource) {
+  const concept = resource.code ?? resource.medicationCodeableConcept ?? {};
+  return concept.text ?? concept.coding?.find((item) => item.display)?.display ?? resource.resourceType;
+}
+
+function add(resource, suggested = false) {
+  const id = resource.id && !state.drafts.some((draft) => draft.id === resource.id)
+    ? resource.id
+    : `draft-${++state.added}`;
+  state.drafts.push({ ...resource, id });
+  draw(suggested ? id : undefined);
+}
+
+function draw(suggested) {
+  const list = $("#drafts");
+  list.replaceChildren(
+    ...state.drafts.map((draft) => {
+      const item = document.createElement("li");
+      const name = document.createElement("span");
+      name.textContent = label(draft);
+      const type = document.createElement("small");
+      type.textContent = draft.resourceType + (draft.id === suggested ? ` · ${say("suggested")}` : "");
+      const remove = document.createElement("button");
+      remove.type = "button";
+      remove.className = "remove";
+      remove.setAttribute("aria-label", say("remove", { what: label(draft) }));
+      remove.textContent = "×";
+      remove.addEventListener("click", () => {
+        state.drafts = state.drafts.filter((other) => other !== draft);
+        draw();
+        build();
+      });
+      item.append(name, type, remove);
+      return item;
+    }),
+  );
+  $("#no-drafts").hidden = state.drafts.length > 0;
+}
+
+/** Does what a suggestion says, as an EHR would: the pad changes, nothing else. */
+function apply(suggestion) {
+  for (const action of suggestion.actions ?? []) {
+    if (action.type === "create") add(action.resource, true);
+    const name = action.type === "delete" ? action.resourceId : action.resource && sentAs(action.resource);
+    if (action.type === "delete") state.drafts = state.drafts.filter((draft) => sentAs(draft) !== name);
+    if (action.type === "update")
+      state.drafts = state.drafts.map((draft) => (sentAs(draft) === name ? action.resource : draft));
+  }
+  if (!suggestion.actions?.some((action) => action.type === "create")) draw();
+  build();
+}
+
+// -- feedback -------------------------------------------------------------------------------
+
+async function feedback(element, item, key) {
+  const message = { feedback: [{ ...item, outcomeTimestamp: new Date().toISOString() }] };
+  const to = address("/feedback");
+  const answer = await post(to, message);
+  const done = answer.status === 200;
+  const outcome = $(".outcome", element);
+  outcome.hidden = false;
+  outcome.textContent = say(done ? key : "feedback_failed", { status: answer.status });
+  element.classList.toggle("done", done);
+  log(`POST ${to} → ${answer.status}`, message);
+  return done;
+}
+
+function log(about, message) {
+  const item = document.createElement("li");
+  const pre = document.createElement("pre");
+  pre.className = "json";
+  const code = document.createElement("code");
+  highlight(code, JSON.stringify(message, null, 2));
+  pre.append(code);
+  item.append(paragraph(about, "about"), pre);
+  $("#feedback-log").prepend(item);
+  $("#panel-feedback .nothing").hidden = true;
+  const count = $("#feedback-count");
+  count.hidden = false;
+  count.textContent = $$("#feedback-log > li").length;
+}
+
+async function accept(button) {
+  const element = button.closest("[data-card]");
+  const card = state.answer.cards.find((item) => item.uuid === element.dataset.card);
+  const suggestion = card.suggestions.find((item) => item.uuid === button.dataset.suggestion);
+  button.disabled = true;
+  if (card.selectionBehavior !== "any") $$(".accept", element).forEach((other) => (other.disabled = true));
+  button.classList.add("accepted");
+  apply(suggestion);
+  const item = { card: card.uuid, outcome: "accepted", acceptedSuggestions: [{ id: suggestion.uuid }] };
+  await feedback(element, item, "accepted");
+}
+
+async function override(button) {
+  const element = button.closest("[data-card]");
+  const card = state.answer.cards.find((item) => item.uuid === element.dataset.card);
+  const index = $("input[type=radio]:checked", element)?.value;
+  const comment = $("input[name=comment]", element).value.trim();
+  const reason = index === undefined ? undefined : card.overrideReasons[index];
+  const item = { card: card.uuid, outcome: "overridden" };
+  if (reason || comment)
+    item.overrideReason = { ...(reason && { reason }), ...(comment && { userComment: comment }) };
+  if (await feedback(element, item, "overridden")) $(".override", element).open = false;
+}
+
+// -- Why ------------------------------------------------------------------------------------
+
+function filter() {
+  const wanted = $(".filter[aria-pressed=true]")?.dataset.filter ?? "";
+  const text = ($("[data-search]")?.value ?? "").toLowerCase();
+  for (const row of $$(".why"))
+    row.hidden =
+      (wanted && row.dataset.verdict !== wanted) || !row.textContent.toLowerCase().includes(text);
+}
+
+function tellWhy(rule) {
+  select("why");
+  const row = $(`[data-rule="${CSS.escape(rule)}"]`);
+  if (!row) return;
+  row.closest(".why").hidden = false;
+  row.open = true;
+  row.scrollIntoView({ block: "start", behavior: "auto" });
+  $("summary", row).focus({ preventScroll: true });
+}
+
+function open(reference) {
+  const dialog = $("#resource");
+  $("#resource-title").textContent = reference;
+  highlight($("code", dialog), JSON.stringify(state.resources[reference] ?? null, null, 2));
+  dialog.showModal();
+}
+
+// -- wiring ---------------------------------------------------------------------------------
+
+const select = tabs($(".behind"));
+
+document.addEventListener("click", async (event) => {
+  const at = (selector) => event.target.closest(selector);
+  if (at("[data-order]")) {
+    add(structuredClone(offered[at("[data-order]").dataset.order]));
+    build();
+  } else if (at(".accept")) accept(at(".accept"));
+  else if (at("[data-override]")) override(at("[data-override]"));
+  else if (at("[data-resource]")) open(at("[data-resource]").dataset.resource);
+  else if (at("[data-close]")) $("#resource").close();
+  else if (at("[data-why]")) {
+    event.preventDefault();
+    tellWhy(at("[data-why]").dataset.why);
+  } else if (at(".filter")) {
+    for (const button of $$(".filter")) button.setAttribute("aria-pressed", button === at(".filter"));
+    filter();
+  } else if (at(".above")) {
+    for (let part = $(at(".above").hash); part; part = part.parentElement.closest("details"))
+      if (part.tagName === "DETAILS") part.open = true;
+  } else if (at("[data-copy]")) {
+    const button = at("[data-copy]");
+    await navigator.clipboard.writeText($(`#text-${button.dataset.copy} code`).dataset.text ?? "");
+    button.textContent = say("copied");
+    setTimeout(() => (button.textContent = say("copy")), 1500);
+  }
+});
+document.addEventListener("input", (event) => event.target.matches("[data-search]") && filter());
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
+});
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  send();
+});
+form.addEventListener("change", (event) => {
+  if (event.target.closest(".cards, .behind")) return;
+  arrange();
+  build();
+});
+
+function arrange() {
+  for (const part of $$("[data-source]")) part.hidden = part.dataset.source !== chosen("source");
+  const hook = service().dataset.hook;
+  $("#pad").hidden = !hook.startsWith("order-");
+  $("#send-text").textContent = words[`send.${hook}`] ?? words["send.other"];
+  const address = new URLSearchParams({
+    patient: chosen("patient"),
+    service: service().value,
+    profile: chosen("profile"),
+  });
+  history.replaceState(null, "", `?${address}`);
+}
+
+const asked = new URLSearchParams(location.search);
+for (const [name, value] of asked) {
+  const element = form.elements[name];
+  if (["patient", "service", "profile", "day"].includes(name) && element) element.value = value;
+}
+state.keepDay = asked.has("day");
+add(structuredClone(offered.mri));
+arrange();
+build();

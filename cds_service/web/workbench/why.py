@@ -1,0 +1,184 @@
+"""Why each recommendation did or did not speak, as rows for a page: verdict, reason, conditions.
+
+Made of the `Outcome` of the call itself; nothing is evaluated here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from cds_service.engine import explanation
+from cds_service.engine.outcome import Verdict
+from cds_service.hooks import languages
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from cds_service.engine.outcome import ActionOutcome, ConditionOutcome, Outcome
+    from cds_service.fhirpath import Trace
+
+CLASS_OF = {
+    Verdict.FIRED: "fired",
+    Verdict.NOT_MET: "not-met",
+    Verdict.CANNOT_TELL: "cannot-tell",
+    Verdict.ERROR: "error",
+}
+"""What a verdict is called in addresses, words and style sheets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of an expression with its value; `above` is the number of the part that says it."""
+
+    number: int
+    text: str
+    value: str
+    state: str
+    references: tuple[str, ...]
+    parts: tuple[Part, ...]
+    above: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One condition: the author's words, its verdict, its parts, and what was not known."""
+
+    text: str
+    expression: str
+    verdict: str
+    error: str | None
+    causes: tuple[str, ...]
+    keys: tuple[str, ...]
+    part: Part | None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One action: a recommendation, or below one a line of its card or a suggestion."""
+
+    path: str
+    plan: str
+    rule: str
+    title: str
+    verdict: str
+    note: str | None
+    conditions: tuple[Asked, ...]
+    rows: tuple[Row, ...]
+
+    @property
+    def rank(self) -> int:
+        """What is read first: what spoke, what could not be told, errors, then the rest."""
+        return ("fired", "error", "cannot-tell", "not-met").index(self.verdict)
+
+    @property
+    def reason(self) -> Asked | None:
+        """The first condition that did not hold."""
+        return next((item for item in self.conditions if item.verdict != "fired"), None)
+
+
+@dataclass(slots=True)
+class Explained:
+    """The rows of one outcome, how many there are of each verdict, and the resources named."""
+
+    rows: list[Row]
+    counts: Mapping[str, int]
+    resources: dict[str, Any] = field(default_factory=dict)
+
+
+def explained(outcome: Outcome, *, language: str, keys: frozenset[str]) -> Explained:
+    """The outcome for a page in this language; `keys` are the prefetch keys of the service."""
+    writer = _Writer(language, keys)
+    rows = [row for action in outcome.actions for row in writer.rows(action)]
+    counts = {name: sum(row.verdict == name for row in rows) for name in CLASS_OF.values()}
+    return Explained(rows, counts, writer.resources)
+
+
+class _Writer:
+    """Makes the rows of one outcome; numbers the parts and remembers which it has opened."""
+
+    def __init__(self, language: str, keys: frozenset[str]) -> None:
+        self.language = language
+        self.keys = keys
+        self.resources: dict[str, Any] = {}
+        self.opened: dict[tuple[str, str], int] = {}
+        self.numbered = 0
+
+    def rows(self, outcome: ActionOutcome) -> Iterator[Row]:
+        """The recommendations at and below an action; groups show only where they stop one."""
+        is_card = outcome.action.title is not None and outcome.action.grouping is None
+        if is_card or not outcome.children or outcome.verdict is not Verdict.FIRED:
+            yield self._row(outcome)
+        else:
+            for child in outcome.children:
+                yield from self.rows(child)
+
+    def _row(self, outcome: ActionOutcome) -> Row:
+        action, plan = outcome.action, outcome.plan
+        text = action.title or action.description
+        topic = action.code or plan.topic
+        return Row(
+            path=outcome.path,
+            plan=plan.id,
+            rule=topic.code if topic else action.key,
+            title=languages.plain_text(text, self.language, outcome.values) if text else action.key,
+            verdict=CLASS_OF[outcome.verdict],
+            note=outcome.note,
+            conditions=tuple(self._asked(item) for item in outcome.conditions),
+            rows=tuple(self._row(child) for child in outcome.children if _says_something(child)),
+        )
+
+    def _asked(self, outcome: ConditionOutcome) -> Asked:
+        condition = outcome.condition
+        causes: tuple[str, ...] = ()
+        if outcome.trace is not None and outcome.verdict is Verdict.CANNOT_TELL:
+            causes = tuple(dict.fromkeys(explanation.causes(outcome.trace)))
+        return Asked(
+            text=condition.description or "",
+            expression=condition.text,
+            verdict=CLASS_OF[outcome.verdict],
+            error=outcome.error,
+            causes=causes,
+            keys=tuple(cause[1:] for cause in causes if cause[1:] in self.keys),
+            part=self._part(outcome.trace) if outcome.trace is not None else None,
+        )
+
+    def _part(self, trace: Trace) -> Part:
+        value = explanation.value_text(trace)
+        self.numbered += 1
+        number = self.numbered
+        below = [part for part in explanation.parts_of(trace) if not explanation.is_raw_data(part)]
+        above = self.opened.setdefault((trace.text, value), number) if below else number
+        if trace.value not in ([], [False]):
+            for resource in trace.resources:
+                self.resources[f"{resource.get('resourceType')}/{resource.get('id')}"] = resource
+        return Part(
+            number=number,
+            text=trace.text,
+            value=value,
+            state=_state(trace),
+            references=_named(trace),
+            parts=tuple(self._part(part) for part in below) if above == number else (),
+            above=above if above != number else None,
+        )
+
+
+def _says_something(outcome: ActionOutcome) -> bool:
+    action = outcome.action
+    return bool(outcome.conditions or outcome.children or action.title or action.description)
+
+
+def _named(trace: Trace) -> tuple[str, ...]:
+    """The resources behind an answer that says something."""
+    if trace.value in ([], [False]):
+        return ()
+    return tuple(dict.fromkeys(explanation.references(trace)))
+
+
+def _state(trace: Trace) -> str:
+    """How a value is coloured: true, false, unknown, empty, or a plain value."""
+    if trace.unknown and not trace.value:
+        return "unknown"
+    if not trace.value:
+        return "empty"
+    return {"[True]": "true", "[False]": "false"}.get(str(trace.value), "value")

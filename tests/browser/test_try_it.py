@@ -1,0 +1,145 @@
+"""Try it, in a real browser: orders are signed, cards appear, are accepted or not followed."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+
+@pytest.fixture
+def page(open_page):
+    return open_page()
+
+
+def sign(page):
+    page.click("#send")
+    page.wait_for_selector("#cards .card, #cards .nothing:has-text('Why')")
+    page.wait_for_selector(".whys")
+    return page
+
+
+def text_of(page, name: str) -> str:
+    return page.eval_on_selector(f"#text-{name} code", "code => code.dataset.text")
+
+
+def sent(page) -> dict:
+    return json.loads(page.text_content("#feedback-log li:first-child code"))["feedback"][0]
+
+
+def test_signing_an_mri_after_two_weeks_shows_the_warning(page):
+    sign(page)
+
+    assert page.text_content(".card .indicator") == "Warning"
+    assert "Lumbar imaging not recommended" in page.text_content(".card h3")
+
+
+def test_the_request_shown_is_the_one_that_was_sent(page):
+    with page.expect_request("**/cds-services/low-back-pain-order-sign") as call:
+        sign(page)
+
+    assert text_of(page, "request") == call.value.post_data
+
+
+def test_the_response_shown_is_the_one_that_came(page):
+    with page.expect_response("**/cds-services/low-back-pain-order-sign") as call:
+        sign(page)
+
+    assert json.loads(text_of(page, "response")) == call.value.json()
+
+
+def test_an_accepted_cancellation_empties_the_pad_and_goes_out_as_feedback(page):
+    sign(page)
+    page.click("text=Cancel this imaging order")
+    page.wait_for_selector(".outcome:has-text('(200)')")
+
+    assert page.locator("#drafts li").count() == 0
+    assert sent(page)["outcome"] == "accepted"
+
+
+def test_a_card_not_followed_goes_out_with_its_reason_and_comment(page):
+    sign(page)
+    page.click(".override summary")
+    page.fill(".override input[name=comment]", "agreed with the patient")
+    page.click("[data-override]")
+    page.wait_for_selector(".outcome:has-text('(200)')")
+
+    reason = sent(page)["overrideReason"]
+    assert reason["userComment"] == "agreed with the patient"
+    assert reason["reason"]["code"]
+
+
+def test_data_that_is_not_available_makes_rules_untellable_and_names_the_key(page):
+    page.click("#data > summary")
+    page.click("li[data-key=obs] .switch")
+    page.wait_for_selector("li[data-key=obs].off")
+    sign(page)
+    page.click(".filter.cannot-tell")
+
+    row = page.locator(".why.cannot-tell").first
+    row.locator("summary").first.click()
+    assert "Delivering" in row.text_content()
+    assert "obs" in row.locator(".causes").first.text_content()
+
+
+def test_a_recorded_thing_opens_as_the_resource_it_is(page):
+    page.click(".entry >> nth=0")
+
+    resource = json.loads(page.text_content("#resource code"))
+    assert resource["resourceType"] == "Condition"
+
+
+def test_a_pasted_chart_is_judged(page):
+    bundle = {
+        "resourceType": "Bundle",
+        "type": "collection",
+        "entry": [{"resource": {"resourceType": "Patient", "id": "x", "birthDate": "1970-01-01"}}],
+    }
+    page.check("input[value=paste]")
+    page.fill("[name=bundle]", json.dumps(bundle))
+    sign(page)
+
+    assert "No card" in page.text_content("#cards")
+
+
+def test_a_pasted_text_that_is_not_fhir_is_said_where_it_stands(page):
+    page.check("input[value=paste]")
+    page.fill("[name=bundle]", "[]")
+    page.click("#send")
+
+    page.wait_for_selector("#chart-problem:has-text('not a FHIR resource')")
+
+
+def test_cards_come_in_the_language_that_is_chosen(page):
+    page.select_option("[name=language]", "de")
+    sign(page)
+
+    assert page.text_content(".card h3").startswith("LWS-Bildgebung")
+
+
+def test_orders_are_signed_with_the_keyboard_alone(page):
+    page.focus("[name=patient]")
+    page.keyboard.press("Control+Enter")
+    page.wait_for_selector(".card")
+    page.focus(".card .accept >> nth=0")
+    page.keyboard.press("Enter")
+
+    page.wait_for_selector(".outcome:has-text('(200)')")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_no_serious_problem(open_page, theme):
+    page = sign(open_page(color_scheme=theme))
+    page.click(".why summary >> nth=0")
+
+    found = Axe().run(page).response["violations"]
+    grave = [item["id"] for item in found if item["impact"] in {"serious", "critical"}]
+    assert grave == []
+
+
+@pytest.mark.parametrize("language", ["en", "de", "nl", "nb"])
+def test_nothing_is_wider_than_a_small_telephone(open_page, language):
+    page = sign(open_page(f"/workbench?ui={language}", viewport={"width": 360, "height": 700}))
+
+    assert page.evaluate("document.documentElement.scrollWidth") == 360

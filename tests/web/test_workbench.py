@@ -1,0 +1,110 @@
+"""The workbench from outside: who may use it, its words, and the calls on another day."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from contract.clients import client_with
+
+from cds_service.hooks.languages import LANGUAGES
+from cds_service.web import workbench
+from cds_service.web.workbench import card_view, words
+
+WEB = Path(workbench.__file__).parent.parent
+ASKED = {"service": "low-back-pain-order-sign", "patient": "sciatica", "source": "example"}
+HERE = {"base_url": "http://127.0.0.1:8080"}
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory):
+    path = tmp_path_factory.mktemp("bench") / "cds.sqlite3"
+    return client_with(DATABASE_URL=f"sqlite:///{path}", WORKBENCH="yes").app.test_client()
+
+
+def test_it_is_not_there_unless_it_is_wanted(client):
+    assert client.get("/workbench").status == 404
+
+
+def test_it_answers_this_machine(bench):
+    assert bench.get("/workbench", **HERE).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["cds.example.org", "192.168.1.5", "127.0.0.1.example.org"])
+def test_a_name_of_another_machine_is_refused(bench, name):
+    assert bench.get("/workbench", base_url=f"http://{name}").status_code == 403
+
+
+def test_a_caller_on_another_machine_is_refused(bench):
+    answer = bench.get("/workbench", environ_base={"REMOTE_ADDR": "192.168.1.5"}, **HERE)
+
+    assert answer.status_code == 403
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}]
+)
+def test_a_page_of_another_site_cannot_post(bench, headers):
+    answer = bench.post("/workbench/request", json=ASKED, headers=headers, **HERE)
+
+    assert answer.status_code == 403
+
+
+def test_its_pages_run_no_script_and_no_style_but_its_own_files(bench):
+    answer = bench.get("/workbench", **HERE)
+
+    assert "script-src 'self'; style-src 'self';" in answer.headers["Content-Security-Policy"]
+    assert not re.search(r"\sstyle=|\son[a-z]+=|<style|<script>", answer.text)
+
+
+def test_a_call_on_another_day_is_judged_on_that_day(bench):
+    asked = {**ASKED, "drafts": [json.loads(orders()["mri"])], "day": "2024-06-01"}
+    message = bench.post("/workbench/request", json=asked, **HERE).json["request"]
+
+    def rules(day):
+        path = f"/workbench/at/{day}/core/cds-services/low-back-pain-order-sign"
+        cards = bench.post(path, data=message, content_type="application/json", **HERE).json
+        return [
+            rule
+            for card in cards["cards"]
+            for rule in card["extension"]["org.example.lbp"]["rules"]
+        ]
+
+    assert "lbpR19" in rules("2024-06-01")
+    assert "lbpR19" not in rules("2024-09-01")
+
+
+def orders():
+    listed = json.loads((WEB / "workbench" / "orders.json").read_text())
+    return {item["id"]: json.dumps(item["resource"]) for item in listed}
+
+
+def test_an_unknown_example_patient_names_the_closest(bench):
+    asked = {**ASKED, "patient": "sciatca"}
+    answer = bench.post("/workbench/request", json=asked, **HERE)
+
+    assert answer.status_code == 404
+    assert "did you mean 'sciatica'" in answer.text
+
+
+def test_markup_in_a_detail_is_shown_and_not_run():
+    html = card_view.rendered("<script>alert(1)</script> **bold** [x](javascript:alert(1))")
+
+    assert "<script>" not in html
+    assert "href" not in html
+    assert "<strong>bold</strong>" in html
+
+
+def test_every_word_is_there_in_every_language():
+    for key, texts in words.catalogue().items():
+        assert tuple(texts) == LANGUAGES, key
+        assert all(texts.values()), key
+
+
+def test_every_word_that_a_page_asks_for_is_in_the_catalogue():
+    pages = "".join(path.read_text() for path in (WEB / "templates/workbench").iterdir())
+    asked = set(re.findall(r"""\bt\(["']([^"']+)["'][,)]""", pages))
+
+    assert asked <= set(words.catalogue())
