@@ -130,6 +130,16 @@ def run(case: Case, service: HookService, zone: ZoneInfo) -> CaseResult:
     return CaseResult(case, tuple(failures), answer)
 
 
+def run_all(
+    directory: Path, service: HookService, zone: ZoneInfo, wanted: str = ""
+) -> Iterator[CaseResult]:
+    """Each case below a folder whose name or file holds the wanted text, run."""
+    for path in case_files(directory):
+        case = read(path)
+        if wanted.lower() in f"{case.name} {path.name}".lower():
+            yield run(case, service, zone)
+
+
 def answer_to(case: Case, service: HookService, zone: ZoneInfo) -> Answer:
     """The production answer to the case's request."""
     chosen = _service_of(case, service)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from cds_service.engine import Plan, Service
 
-NOT_CONTENT = frozenset({"cases", "patients"})
+NOT_CONTENT = frozenset({"cases", "exceptions", "patients"})
 """Folder names below a guideline folder that hold tests, not guidelines."""
 
 

@@ -40,11 +40,21 @@ def compile_content(sources: Iterable[Source], *, traced: bool = False) -> Conte
 
     Raises ContentErrors with all problems, each with file, FHIR path, line and column.
     """
-    every = tuple(sources)
-    problems = Problems()
-    by_canonical = _index(every, problems)
-    value_sets = _value_sets(every, problems)
-    linker = Linker(by_canonical, value_sets, problems, traced)
+    return compile_parts(tuple(sources), traced=traced)[0]
+
+
+def compile_parts(
+    every: tuple[Source, ...], linker: Linker | None = None, *, traced: bool = False
+) -> tuple[Content, Linker]:
+    """The content, and the linker that holds its parts; one that is given holds some already.
+
+    Its value sets and canonicals must be those of the same files.
+    """
+    if linker is None:
+        problems = Problems()
+        by_canonical = _index(every, problems)
+        linker = Linker(by_canonical, _value_sets(every, problems), problems, traced)
+    problems = linker.problems
     for source in _of_type(every, "ActivityDefinition"):
         linker.activity(source.root)
     for source in _of_type(every, "PlanDefinition"):
@@ -57,7 +67,8 @@ def compile_content(sources: Iterable[Source], *, traced: bool = False) -> Conte
     if problems.found:
         raise ContentErrors(_once(problems.found))
     unsupported = tuple(_once(problems.unsupported))
-    return Content(linker.plans, services, value_sets, every, unsupported)
+    content = Content(linker.plans, services, linker.value_sets, every, unsupported)
+    return content, linker
 
 
 def _once(problems: Iterable[ContentError]) -> list[ContentError]:

@@ -43,8 +43,8 @@ class Linker:
     traced: bool
     plans: dict[str, Plan] = field(default_factory=dict)
     activities: dict[str, Activity] = field(default_factory=dict)
+    scopes: dict[tuple[str, ...], tuple[Scope, list[ContentError]]] = field(default_factory=dict)
     _underway: list[str] = field(default_factory=list)
-    _scopes: dict[tuple[str, ...], tuple[Scope, list[ContentError]]] = field(default_factory=dict)
 
     def link(self, element: Element, canonical: str) -> Definition | None:
         """The definition that `element` names; None when it is a problem, which is reported."""
@@ -97,10 +97,10 @@ class Linker:
     def _libraries_scope(self, libraries: tuple[Element, ...]) -> tuple[Scope, list[ContentError]]:
         """The scope of these Libraries and what is wrong in it, made once for each list of them."""
         key = tuple(library.source.canonical for library in libraries)
-        if key not in self._scopes:
+        if key not in self.scopes:
             scope = self._built_on_others(libraries) or self._library_scope(libraries)
-            self._scopes[key] = scope, scope.broken_definitions()
-        return self._scopes[key]
+            self.scopes[key] = scope, scope.broken_definitions()
+        return self.scopes[key]
 
     def _built_on_others(self, libraries: tuple[Element, ...]) -> Scope | None:
         """The scope of the Libraries before the last one, and on top of it the last one's names.

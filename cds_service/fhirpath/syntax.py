@@ -6,7 +6,10 @@ Nothing here evaluates; the tree holds text positions and literal values only.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,3 +115,25 @@ def type_name_of(node: Syntax) -> str | None:
     if isinstance(node, Path) and isinstance(node.left, Member) and isinstance(node.right, Member):
         return f"{node.left.name}.{node.right.name}"
     return None
+
+
+def parts_of(node: Syntax) -> tuple[Syntax, ...]:
+    """The parts directly below a node, as they stand in the text."""
+    if isinstance(node, Call):
+        return node.arguments
+    if isinstance(node, Path):
+        return (node.left, node.right)
+    if isinstance(node, Index):
+        return (node.left, node.index)
+    if isinstance(node, Operation):
+        return node.operands
+    if isinstance(node, Polarity | TypeTest):
+        return (node.operand,)
+    return ()
+
+
+def walk(node: Syntax) -> Iterator[Syntax]:
+    """A node and all parts below it, in the order of the text."""
+    yield node
+    for part in parts_of(node):
+        yield from walk(part)
