@@ -40,7 +40,7 @@ def open_page(chromium, workbench):
     """Opens the workbench in a browser of its own; any error on the console fails the test."""
     contexts, errors = [], []
 
-    def open_it(path: str = "/workbench", **options):
+    def open_it(path: str = "/workbench", ready: str = ".who", **options):
         context = chromium.new_context(**{"locale": "en-GB", **options})
         contexts.append(context)
         page = context.new_page()
@@ -48,7 +48,7 @@ def open_page(chromium, workbench):
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", lambda said: is_error(said) and errors.append(said.text))
         page.goto(workbench.url + path)
-        page.wait_for_selector(".who")
+        page.wait_for_selector(ready)
         return page
 
     yield open_it

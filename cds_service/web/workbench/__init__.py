@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, request
 
-from cds_service.web.workbench import access, bench, problems, try_it
+from cds_service.web.workbench import access, bench, guidelines, problems, try_it
 from cds_service.web.workbench.bench import Bench
 from cds_service.web.workbench.patients import Patients
 from cds_service.web.workbench.traced import Traced
@@ -46,6 +46,7 @@ def attach(app: Flask, hooks: HookService, store: Store, settings: Settings) -> 
     pages.after_request(access.protect)
     problems.register(pages, shared)
     pages.register_blueprint(try_it.routes(shared))
+    pages.register_blueprint(guidelines.routes(shared))
     app.register_blueprint(pages, url_prefix=PREFIX)
     another_day = try_it.on_another_day(shared)
     another_day.before_request(access.refuse_strangers)

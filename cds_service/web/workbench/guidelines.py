@@ -1,0 +1,130 @@
+"""Guidelines: every plan as a clinician reads it, with its cases run as the page is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+from flask import Blueprint, g
+
+from cds_service.authoring import cases
+from cds_service.engine import Plan
+from cds_service.errors import ContentError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cds_service.authoring.cases import CaseResult
+    from cds_service.data.plan_library import PlanLibrary
+    from cds_service.engine import Action, Service
+    from cds_service.web.workbench.bench import Bench
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One plan in the list: where its file lies, and the services that show it."""
+
+    plan: Plan
+    file: PurePath
+    services: tuple[Service, ...]
+
+    @property
+    def topic(self) -> str:
+        """The folder that it lies in, as the author named it."""
+        return self.file.parts[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Codes:
+    """A value set that a plan names, with the codes that it lists."""
+
+    name: str
+    codings: tuple[dict[str, Any], ...]
+
+
+def routes(bench: Bench) -> Blueprint:
+    """The list of plans, and a page for each."""
+    pages = Blueprint("guidelines", __name__)
+
+    @pages.get("/guidelines")
+    def plans() -> str:
+        """Every plan, by topic; the strategies, which name the others, first."""
+        listed = list(_listed(bench.hooks.library))
+        topics = sorted({item.topic for item in listed}, key=lambda name: name != "strategies")
+        grouped = [(topic, [item for item in listed if item.topic == topic]) for topic in topics]
+        return bench.page("guidelines.html", here="guidelines", topics=grouped)
+
+    @pages.get("/guidelines/<plan_id>")
+    def plan(plan_id: str) -> str:
+        """One plan: what it says and when, its sources, its codes and its cases."""
+        library = bench.hooks.library
+        wanted = library.plan(plan_id)
+        listed = next(item for item in _listed(library) if item.plan.id == wanted.id)
+        results, broken = _run_cases(listed, bench)
+        return bench.page(
+            "guideline.html",
+            here="guidelines",
+            listed=listed,
+            plan=wanted,
+            language=g.words.language,
+            is_strategy=listed.topic == "strategies",
+            codes=list(_codes(wanted, library)),
+            results=results,
+            broken=broken,
+        )
+
+    return pages
+
+
+def _listed(library: PlanLibrary) -> Iterator[Listed]:
+    files = {source.canonical: PurePath(source.file) for source in library.content.sources}
+    shown = {service.id: set(_named(service.plan.actions)) for service in library.services.values()}
+    for plan in library.content.plans.values():
+        services = tuple(
+            service
+            for service in library.services.values()
+            if plan.canonical in shown[service.id] or plan is service.plan
+        )
+        yield Listed(plan, files[plan.canonical], services)
+
+
+def _named(actions: tuple[Action, ...]) -> Iterator[str]:
+    """The canonicals of the plans that these actions lead to."""
+    for action in actions:
+        if isinstance(action.definition, Plan):
+            yield action.definition.canonical
+            yield from _named(action.definition.actions)
+        yield from _named(action.actions)
+
+
+def _codes(plan: Plan, library: PlanLibrary) -> Iterator[Codes]:
+    """The value sets that the plan's own expressions name, in order of their names."""
+    expressions = "\n".join(_expressions(plan.json))
+    for name in sorted(library.content.value_sets.names):
+        if f"'{name}'" in expressions:
+            yield Codes(name, tuple(library.content.value_sets.codings(name)))
+
+
+def _expressions(json: object) -> Iterator[str]:
+    """Every FHIRPath text in a resource."""
+    if isinstance(json, dict):
+        if isinstance(json.get("expression"), str):
+            yield json["expression"]
+        for value in json.values():
+            yield from _expressions(value)
+    elif isinstance(json, list):
+        for value in json:
+            yield from _expressions(value)
+
+
+def _run_cases(listed: Listed, bench: Bench) -> tuple[list[CaseResult], list[ContentError]]:
+    """The results of the plan's cases, and the files that are no case."""
+    folder = bench.hooks.library.directory / listed.file.parent
+    results, broken = [], []
+    for path in cases.case_files(folder):
+        try:
+            results.append(cases.run(cases.read(path), bench.hooks, bench.settings.zone))
+        except ContentError as problem:
+            broken.append(problem)
+    return results, broken
