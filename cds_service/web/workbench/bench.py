@@ -20,7 +20,11 @@ if TYPE_CHECKING:
     from cds_service.web.workbench.patients import Patients
     from cds_service.web.workbench.traced import Traced
 
-PAGES = (("try", "workbench.try_it.page"), ("guidelines", "workbench.guidelines.plans"))
+PAGES = (
+    ("try", "workbench.try_it.page"),
+    ("guidelines", "workbench.guidelines.plans"),
+    ("feedback", "workbench.feedback.page"),
+)
 """The pages in the order of the menu, by the key of their name."""
 
 THEMES = ("auto", "light", "dark")

@@ -1,0 +1,37 @@
+"""The feedback page, in a real browser: what was done in Try it is counted for its rule."""
+
+from __future__ import annotations
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+
+@pytest.fixture
+def page(open_page):
+    """The feedback page after a card of lbpR16 was not followed, once its decision is written."""
+    page = open_page()
+    page.click("#send")
+    page.click(".override summary")
+    page.click("[data-override]")
+    page.wait_for_selector(".outcome:has-text('(200)')")
+    page.click("nav a:has-text('Feedback')")
+    row = page.locator("tr:has-text('lbpR16')")
+    for _ in range(50):
+        if row.count():
+            break
+        page.wait_for_timeout(200)
+        page.reload()
+    return page
+
+
+def test_a_card_not_followed_is_counted_for_its_rule_with_its_reason(page):
+    cells = page.locator("tr:has-text('lbpR16') td")
+
+    assert int(cells.nth(1).text_content()) >= 1
+    assert "OR-" in cells.nth(3).text_content()
+
+
+def test_axe_finds_no_serious_problem(page):
+    found = Axe().run(page).response["violations"]
+
+    assert [item["id"] for item in found if item["impact"] in {"serious", "critical"}] == []
