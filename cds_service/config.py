@@ -303,15 +303,6 @@ class Settings:
             "Whether the workbench for authors and integrators is served; to this machine only.",
         ),
     ]
-    workbench_edit: Annotated[
-        bool,
-        _Setting(
-            "CDS_WORKBENCH_EDIT",
-            "no",
-            _yes_or_no,
-            "Whether the workbench may change the files of the guideline folder.",
-        ),
-    ]
     workbench_patients: Annotated[
         Path,
         _Setting(

@@ -6,7 +6,6 @@ their own: every card and every verdict comes from `HookService.call`.
 
 from __future__ import annotations
 
-import secrets
 from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, request
@@ -36,7 +35,6 @@ def attach(app: Flask, hooks: HookService, store: Store, settings: Settings) -> 
         store=store,
         settings=settings,
         patients=Patients(settings.workbench_patients),
-        token=secrets.token_urlsafe(),
     )
     pages = Blueprint("workbench", __name__)
     pages.before_request(bench.recognise)

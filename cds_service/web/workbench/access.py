@@ -2,13 +2,11 @@
 
 The service knows no users, so the pages answer loopback addresses under a loopback name only; the
 name is checked as well, because a page elsewhere can point its own name at this machine (DNS
-rebinding). A request that changes or evaluates something must come from one of our own pages, and a
-change of files must also carry the token that only those pages hold.
+rebinding). A request that evaluates something must come from one of our own pages.
 """
 
 from __future__ import annotations
 
-import hmac
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -19,7 +17,6 @@ from werkzeug.exceptions import Forbidden
 if TYPE_CHECKING:
     from flask import Response
 
-TOKEN_HEADER = "X-Workbench-Token"  # noqa: S105 - the name of a header
 CONTENT_SECURITY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -47,12 +44,6 @@ def refuse_other_sites() -> None:
         site not in {None, "same-origin", "none"}
     ):
         raise Forbidden("this address answers the workbench's own pages only")
-
-
-def refuse_without_token(token: str) -> None:
-    """Refuse a change that does not carry the token of our pages; raises Forbidden."""
-    if not hmac.compare_digest(request.headers.get(TOKEN_HEADER, ""), token):
-        raise Forbidden("this page is older than the service; load it again, then save")
 
 
 def is_loopback(host: str | None) -> bool:

@@ -40,7 +40,6 @@ class Bench:
     store: Store
     settings: Settings
     patients: Patients
-    token: str
 
     def page(self, template: str, **facts: object) -> str:
         """A whole page in the reader's language and theme."""
