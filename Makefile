@@ -26,7 +26,7 @@ $(VENV)/test.mark: requirements/test.txt $(VENV)/run.mark
 setup: $(VENV)/test.mark  ## create .venv and install the locked set, test tools included
 
 run: $(VENV)/run.mark  ## start the service on http://127.0.0.1:8080 (PORT changes it)
-	CDS_PORT=$(PORT) CDS_WORKBENCH=$(WORKBENCH) $(SERVICE) serve
+	CDS_WORKBENCH=$(WORKBENCH) CDS_PORT=$(PORT) $(SERVICE) serve
 
 test: setup  ## everything that must hold: style, types, import rules, plans, tests
 	$(BIN)/ruff check .
