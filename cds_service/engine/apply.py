@@ -22,7 +22,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
 
-    from cds_service.engine.plan_definition import Action, Condition, DynamicValue, Expression
+    from cds_service.engine.plan_definition import (
+        Action,
+        Condition,
+        DynamicValue,
+        Expression,
+        Named,
+    )
 
 ACTION = "RequestGroup.action"
 
@@ -88,20 +94,21 @@ class _Run:
                 note = "an earlier alternative applies"
                 outcomes.append(ActionOutcome(action, plan, here, Verdict.NOT_MET, note=note))
                 continue
-            judged = list(self._repeat(action, plan, here, evaluation))
-            outcomes.extend(judged)
-            is_decided = first_match and any(item.verdict is Verdict.FIRED for item in judged)
+            scope = evaluation.bind(action=action.json) if action.reads_itself else evaluation
+            before = len(outcomes)
+            if action.for_each is None:
+                outcomes.append(self._judge(action, plan, here, scope))
+            else:
+                outcomes.extend(self._repeat(action, action.for_each, plan, here, scope))
+            if first_match:
+                is_decided = any(item.verdict is Verdict.FIRED for item in outcomes[before:])
         return tuple(outcomes)
 
     def _repeat(
-        self, action: Action, plan: Plan, path: str, evaluation: Evaluation
+        self, action: Action, each: Named, plan: Plan, path: str, scope: Evaluation
     ) -> Iterator[ActionOutcome]:
-        """The action once, or once per item of its `for-each`."""
-        scope = evaluation.bind(action=action.json)
-        if action.for_each is None:
-            yield self._judge(action, plan, path, scope)
-            return
-        name, expression = action.for_each.name, action.for_each.expression
+        """The action once per item of its `for-each`."""
+        name, expression = each.name, each.expression
         try:
             items = expression.program.evaluate(scope, scope.focus)
         except EvaluationError as error:
@@ -117,7 +124,7 @@ class _Run:
     def _judge(
         self, action: Action, plan: Plan, path: str, evaluation: Evaluation
     ) -> ActionOutcome:
-        conditions = tuple(self._conditions(action, evaluation))
+        conditions = self._conditions(action, evaluation) if action.conditions else ()
         verdict = _all_of(conditions)
         if verdict is not Verdict.FIRED:
             return ActionOutcome(action, plan, path, verdict, conditions)
@@ -129,48 +136,48 @@ class _Run:
             resource, changes = self._resource(action, path, evaluation)
         except EvaluationError as error:
             return ActionOutcome(action, plan, path, Verdict.ERROR, conditions, error.message)
+        children = self._children(action, plan, path, evaluation)
         return ActionOutcome(
-            action=action,
-            plan=plan,
-            path=path,
-            verdict=Verdict.FIRED,
-            conditions=conditions,
-            values=values,
-            changes=changes,
-            resource=resource,
-            children=self._children(action, plan, path, evaluation),
+            action, plan, path, verdict, conditions, None, values, changes, resource, children
         )
 
     def _children(
         self, action: Action, plan: Plan, path: str, evaluation: Evaluation
     ) -> tuple[ActionOutcome, ...]:
-        nested: tuple[ActionOutcome, ...] = ()
-        if isinstance(action.definition, Plan):
-            inner = action.definition
-            here = f"{path}/{inner.id}"
-            nested = self.judge_all(inner.actions, inner, here, evaluation, first_match=False)
-        own = self.judge_all(action.actions, plan, path, evaluation, first_match=action.first_match)
-        return nested + own
+        inner = action.definition
+        if not isinstance(inner, Plan):
+            if not action.actions:
+                return ()
+            return self.judge_all(
+                action.actions, plan, path, evaluation, first_match=action.first_match
+            )
+        here = f"{path}/{inner.id}"
+        nested = self.judge_all(inner.actions, inner, here, evaluation, first_match=False)
+        return nested + self.judge_all(
+            action.actions, plan, path, evaluation, first_match=action.first_match
+        )
 
-    def _conditions(self, action: Action, evaluation: Evaluation) -> Iterator[ConditionOutcome]:
+    def _conditions(self, action: Action, evaluation: Evaluation) -> tuple[ConditionOutcome, ...]:
         """The action's conditions; after a known no only those that are to be explained."""
+        outcomes: list[ConditionOutcome] = []
         for condition in action.conditions:
             outcome = self._condition(condition, evaluation)
-            yield outcome
+            outcomes.append(outcome)
             if outcome.verdict is Verdict.NOT_MET and outcome.trace is None:
-                return
+                break
+        return tuple(outcomes)
 
     def _condition(self, condition: Condition, evaluation: Evaluation) -> ConditionOutcome:
         if condition.expression is None:
             return ConditionOutcome(condition, Verdict.ERROR, error=condition.unsupported)
-        program, trace = condition.expression.program, None
+        program = condition.expression.program
         try:
-            if program.traced:
-                trace = program.explain(evaluation, evaluation.focus)
-                value = Incomplete(trace.value) if trace.unknown else trace.value
-            else:
+            if not program.traced:
                 value = program.evaluate(evaluation, evaluation.focus)
-            return ConditionOutcome(condition, _VERDICTS[truth(value)], trace=trace)
+                return ConditionOutcome(condition, _verdict(value))
+            trace = program.explain(evaluation, evaluation.focus)
+            value = Incomplete(trace.value) if trace.unknown else trace.value
+            return ConditionOutcome(condition, _verdict(value), trace=trace)
         except EvaluationError as error:
             return ConditionOutcome(condition, Verdict.ERROR, error=error.message)
 
@@ -201,6 +208,16 @@ class _Run:
             else:
                 set_value(resource, value.path, found)
         return resource, changes
+
+
+def _verdict(value: list[Any]) -> Verdict:
+    """What a condition's answer means; EvaluationError when it is not a single boolean."""
+    if type(value) is list and len(value) == 1:
+        if value[0] is True:
+            return Verdict.FIRED
+        if value[0] is False:
+            return Verdict.NOT_MET
+    return _VERDICTS[truth(value)]
 
 
 def _values(value: DynamicValue, evaluation: Evaluation) -> list[Any]:

@@ -6,11 +6,11 @@ Everything here is frozen and shared by all requests. Building it is `content.py
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from cds_service.errors import Where
     from cds_service.fhirpath import Program
@@ -129,7 +129,11 @@ class Questionnaire:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One action of a plan, compiled. `key` is unique among its siblings; `json` is the source."""
+    """One action of a plan, compiled. `key` is unique among its siblings; `json` is the source.
+
+    `reads_itself` says that an expression of its own reads `%action`; most do not, and are then
+    evaluated in the scope around it.
+    """
 
     key: str
     json: Mapping[str, Any]
@@ -148,6 +152,24 @@ class Action:
     override_reasons: tuple[Coded, ...]
     definition: Definition | None
     actions: tuple[Action, ...]
+    reads_itself: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        reads = any("action" in item.program.reads for item in self._expressions())
+        object.__setattr__(self, "reads_itself", reads)
+
+    def _expressions(self) -> Iterator[Expression]:
+        """Every expression that is evaluated with this action as `%action`."""
+        yield from self.placeholders.values()
+        if self.for_each is not None:
+            yield self.for_each.expression
+        if self.resource is not None:
+            yield self.resource
+        values = self.dynamic_values
+        if isinstance(self.definition, Activity):
+            values += self.definition.dynamic_values
+        found = [item.expression for item in self.conditions] + [item.expression for item in values]
+        yield from (expression for expression in found if expression is not None)
 
     @property
     def type_code(self) -> str | None:
