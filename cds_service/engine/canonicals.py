@@ -8,6 +8,7 @@ _HL7 = "http://hl7.org/fhir/StructureDefinition"
 
 ACTION_RESOURCE = f"{_OURS}/action-resource"
 CARD_BUDGET = f"{_OURS}/card-budget"
+CARD_FRAME = f"{_OURS}/card-frame"
 DEFINITION_PARAMETERS = f"{_OURS}/definition-parameters"
 FOR_EACH = f"{_OURS}/for-each"
 NEED = f"{_OURS}/need"

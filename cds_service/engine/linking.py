@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 from cds_service import fhirpath
 from cds_service.engine.actions import ActionCompiler, coded_in, compile_dynamic_values, text_of
 from cds_service.engine.activity_definition import KINDS
-from cds_service.engine.canonicals import CARD_BUDGET
+from cds_service.engine.canonicals import CARD_BUDGET, CARD_FRAME
 from cds_service.engine.plan_definition import (
     Activity,
     CardBudget,
+    CardFrame,
     Definition,
     Plan,
     Questionnaire,
@@ -173,9 +174,11 @@ class Linker:
 
     def _compile_plan(self, root: Element, canonical: str) -> Plan:
         compiler = ActionCompiler(self.value_sets, self.problems, self.link)
-        budget = root.extension(CARD_BUDGET)
-        counted: dict[str, str | None] = {"n": "integer"} if budget else {}
-        actions = compiler.compile_all(root, self._scope(root).extend((), counted))
+        budget, frame = root.extension(CARD_BUDGET), root.extension(CARD_FRAME)
+        filled: dict[str, str | None] = {"n": "integer"} if budget else {}
+        filled |= {"validUntil": "date"} if frame else {}
+        actions = compiler.compile_all(root, self._scope(root).extend((), filled))
+        apart = {_part(budget, "overflow"), _part(frame, "expired"), _part(frame, "closing")}
         title = text_of(root, "title")
         if title is None:
             self.problems.add(root.problem("the plan has no title", "title", code="no-title"))
@@ -188,8 +191,9 @@ class Linker:
             publisher=root.string("publisher"),
             topic=coded_in(root.elements("topic")),
             json=root.json,
-            actions=tuple(a for a in actions if not budget or a.key != _part(budget, "overflow")),
+            actions=tuple(action for action in actions if action.key not in apart),
             budget=self._budget(budget, actions) if budget else None,
+            frame=self._frame(frame, actions) if frame else None,
         )
 
     def _budget(self, extension: Element, actions: Sequence[Action]) -> CardBudget | None:
@@ -206,6 +210,21 @@ class Linker:
             return None
         return CardBudget(limit, action)
 
+    def _frame(self, extension: Element, actions: Sequence[Action]) -> CardFrame | None:
+        texts = {action.key: action.description for action in actions}
+        expired = texts.get(str(_part(extension, "expired")))
+        closing = texts.get(str(_part(extension, "closing")))
+        if expired is None or closing is None:
+            self.problems.add(
+                extension.problem(
+                    "card-frame needs expired and closing, each the id of an action of this plan "
+                    "that has a description",
+                    code="card-frame",
+                )
+            )
+            return None
+        return CardFrame(expired, closing)
+
 
 def canonical_of(root: Element) -> str:
     """The url of a definition; for a contained one, the file's url and `#id`."""
@@ -214,9 +233,9 @@ def canonical_of(root: Element) -> str:
     return f"{root.source.canonical}#{root.json.get('id')}"
 
 
-def _part(extension: Element, url: str) -> object:
-    """The value of a nested extension: an integer or a string."""
-    part = extension.extension(url)
+def _part(extension: Element | None, url: str) -> object:
+    """The value of a nested extension: an integer or a string; None where there is none."""
+    part = extension.extension(url) if extension else None
     if part is None:
         return None
     return part.json.get("valueInteger", part.json.get("valueString"))

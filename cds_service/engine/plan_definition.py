@@ -188,6 +188,17 @@ class CardBudget:
 
 
 @dataclass(frozen=True, slots=True)
+class CardFrame:
+    """What stands on every card of a strategy: a banner once content has expired, and an end.
+
+    `expired` may name `{validUntil}`, the last day of the content's effective period.
+    """
+
+    expired: Text
+    closing: Text
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """A PlanDefinition, compiled."""
 
@@ -200,6 +211,13 @@ class Plan:
     json: Mapping[str, Any]
     actions: tuple[Action, ...]
     budget: CardBudget | None
+    frame: CardFrame | None
+
+    @property
+    def valid_until(self) -> str | None:
+        """The last day of `effectivePeriod` as written, in full or as a year or month."""
+        end = self.json.get("effectivePeriod", {}).get("end")
+        return end[:10] if isinstance(end, str) else None
 
     @property
     def versioned(self) -> str:

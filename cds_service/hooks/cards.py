@@ -12,14 +12,16 @@ from uuid import UUID, uuid5
 
 from cds_service.engine.outcome import Verdict
 from cds_service.engine.plan_definition import Text
+from cds_service.fhirpath.temporal import parse_date
 from cds_service.hooks import languages
 from cds_service.hooks.suggestions import suggestions_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from datetime import date
 
     from cds_service.engine.outcome import ActionOutcome, Outcome
-    from cds_service.engine.plan_definition import Coded, Plan
+    from cds_service.engine.plan_definition import CardFrame, Coded, Plan
 
 EXTENSION = "org.example.lbp"
 """The member of `extension` that is ours (CDS Hooks 2.0.1, Extensions: reverse domain)."""
@@ -46,6 +48,7 @@ class Draft:
     is_at_most_one: bool = True
     override_reasons: tuple[Mapping[str, str], ...] = ()
     links: tuple[Mapping[str, str], ...] = ()
+    valid_until: tuple[str, ...] = ()
 
     @property
     def rank(self) -> int:
@@ -55,17 +58,38 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Who the cards are for: the decision they belong to, the language, the profile in force."""
+    """Who the cards are for: the decision they belong to, the language, the profile in force.
+
+    `today` is the day at the site: content whose effective period is over says so.
+    """
 
     decision_id: UUID
     language: str
     profile: str
+    today: date
 
 
 def from_outcome(outcome: Outcome, reader: Reader) -> list[dict[str, Any]]:
     """The cards of this outcome, most urgent first, inside a level in the plan's order."""
     drafts = sorted(_collect(outcome.fired, reader), key=lambda draft: draft.rank)
-    return [_card(draft, reader) for draft in _within_budget(drafts, outcome.plan, reader)]
+    shown = _within_budget(drafts, outcome.plan, reader)
+    frame = outcome.plan.frame
+    if frame is not None:
+        shown = [_framed(draft, frame, reader) for draft in shown]
+    return [_card(draft, reader) for draft in shown]
+
+
+def _framed(draft: Draft, frame: CardFrame, reader: Reader) -> Draft:
+    """The card with the strategy's banner, if any of its content has expired, and its end.
+
+    Source: `card-frame` of the strategy (safety F.1, F.5). A year or month holds to its last day.
+    """
+    today = reader.today.isoformat()
+    over = min((end for end in draft.valid_until if today[: len(end)] > end), default=None)
+    facts = {"validUntil": [parse_date(over)]} if over else {}
+    banner = (languages.markdown(frame.expired, reader.language, facts),) if over else ()
+    closing = languages.markdown(frame.closing, reader.language, {})
+    return replace(draft, detail=(*banner, *draft.detail, closing))
 
 
 def _collect(outcomes: Iterable[ActionOutcome], reader: Reader) -> Iterator[Draft]:
@@ -103,6 +127,7 @@ def _draft(outcome: ActionOutcome, reader: Reader) -> Draft:
         is_at_most_one=action.json.get("selectionBehavior") in _AT_MOST_ONE,
         override_reasons=tuple(_coding(reason, reader) for reason in action.override_reasons),
         links=tuple(_links(outcome, reader)),
+        valid_until=(plan.valid_until,) if plan.valid_until else (),
     )
 
 
@@ -197,6 +222,7 @@ def _merged(drafts: list[Draft], group: ActionOutcome) -> Draft:
             reason for draft in ordered for reason in draft.override_reasons
         ),
         links=_without_repetition(link for draft in ordered for link in draft.links),
+        valid_until=_once(end for draft in ordered for end in draft.valid_until),
     )
 
 
@@ -249,6 +275,7 @@ def _within_budget(drafts: list[Draft], plan: Plan, reader: Reader) -> list[Draf
     detail = [
         "\n".join(
             f"- {', '.join(draft.rules) or draft.plans[0]}: {languages.escape(draft.summary)}"
+            f" ({languages.escape(draft.source['label'])})"
             for draft in rest
         )
     ]
@@ -262,6 +289,7 @@ def _within_budget(drafts: list[Draft], plan: Plan, reader: Reader) -> list[Draf
         source={"label": plan.publisher or plan.title.in_language(reader.language)},
         rules=_once(rule for draft in rest for rule in draft.rules),
         plans=_once(name for draft in rest for name in draft.plans),
+        valid_until=_once(end for draft in rest for end in draft.valid_until),
     )
     return [*urgent, *shown, more]
 

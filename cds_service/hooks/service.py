@@ -132,7 +132,7 @@ class HookService:
         )
         outcome = apply(service.plan, _situation(message, data, chosen, now, decision_id))
         language = languages.negotiate(accept_language)
-        shown = cards.from_outcome(outcome, cards.Reader(decision_id, language, chosen))
+        shown = cards.from_outcome(outcome, cards.Reader(decision_id, language, chosen, now.date()))
         decision = Decision(
             decision_id=str(decision_id),
             at=now,

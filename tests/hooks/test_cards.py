@@ -7,6 +7,7 @@ from plans import (
     BASE,
     DECISION,
     EXTENSIONS,
+    NOW,
     apply_first,
     condition,
     expression_extension,
@@ -40,7 +41,7 @@ def translated(**texts):
 
 def show(*resources, language="en", **variables):
     outcome = apply_first(*resources, **variables)
-    return cards.from_outcome(outcome, cards.Reader(DECISION, language, "core"))
+    return cards.from_outcome(outcome, cards.Reader(DECISION, language, "core", NOW.date()))
 
 
 @pytest.mark.requirement("PD-5", "CARD-10")
@@ -424,6 +425,44 @@ def test_uuids_are_stable_for_a_decision_and_differ_between_cards():
 
     assert [card["uuid"] for card in first] == [card["uuid"] for card in second]
     assert len({card["uuid"] for card in first}) == 3
+
+
+def framed(end):
+    frame = {
+        "url": f"{EXTENSIONS}/card-frame",
+        "extension": [
+            {"url": "expired", "valueString": "expired"},
+            {"url": "closing", "valueString": "closing"},
+        ],
+    }
+    rule = plan("rule", {"id": "a", "title": "Do", "description": "Why."}, effectivePeriod=end)
+    strategy = plan(
+        "strategy",
+        {"id": "rule", "definitionCanonical": rule["url"]},
+        {"id": "expired", "description": "Valid until {validUntil}."},
+        {"id": "closing", "description": "Optional."},
+        extension=[frame],
+    )
+    return strategy, rule
+
+
+@pytest.mark.parametrize("end", ["2024-06-01", "2024-06", "2024", "2024-06-01T00:00:00Z"])
+def test_content_is_valid_through_the_last_day_of_its_effective_period(end):
+    (card,) = show(*framed({"end": end}))
+
+    assert card["detail"] == "Why.\n\nOptional."
+
+
+def test_content_past_its_effective_period_says_so_first():
+    (card,) = show(*framed({"end": "2024-05-31"}))
+
+    assert card["detail"] == "Valid until 2024-05-31.\n\nWhy.\n\nOptional."
+
+
+def test_content_without_an_effective_period_has_no_banner():
+    (card,) = show(*framed({}))
+
+    assert card["detail"] == "Why.\n\nOptional."
 
 
 @pytest.mark.requirement("CARD-28", "G1")
