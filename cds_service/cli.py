@@ -106,12 +106,13 @@ def explain(
     service_id: str, request_file: Path, *, only: str, full: bool, as_json: bool, **options: Any
 ) -> None:
     """Say for each action of the plan why it did or did not fire."""
-    outcome = _answer(service_id, request_file, traced=True, **options).outcome
+    answer = _answer(service_id, request_file, traced=True, **options)
+    outcome = answer.outcome
     if as_json:
         _print_json(explanation.as_json(outcome))
     else:
         levels = sys.maxsize if full else explanation.LEVELS
-        click.echo(explanation.as_text(outcome, only=only, levels=levels))
+        click.echo(explanation.as_text(outcome, only=only, levels=levels, language=answer.language))
 
 
 @main.command(name="apply")

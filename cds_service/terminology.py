@@ -58,6 +58,16 @@ class ValueSets:
         concept = known.concepts.get(code) if known else None
         return None if concept is None else _display(concept, language)
 
+    def designations(self, system: str, code: str) -> dict[str, str]:
+        """What the local CodeSystem calls a code in other languages, by language."""
+        known = self._systems.get(system)
+        concept: Resource = known.concepts.get(code, {}) if known else {}
+        return {
+            item["language"]: item["value"]
+            for item in concept.get("designation", ())
+            if "language" in item and "value" in item
+        }
+
     def coding(self, system: str, code: str, language: str | None = None) -> dict[str, Any]:
         """A FHIR Coding with the display of `display()`, without one when the code is unknown."""
         display = self.display(system, code, language)

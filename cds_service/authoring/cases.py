@@ -150,7 +150,7 @@ def answer_to(case: Case, service: HookService, zone: ZoneInfo) -> Answer:
         now=moment(str(json.get("now", "2024-06-01")), zone),
         decision_id=uuid5(NAMESPACE_URL, case.path.name),
         profile=json.get("profile"),
-        accept_language=json.get("language"),
+        accept_language=json.get("language", "en"),
     )
 
 

@@ -10,8 +10,8 @@ from itertools import chain, zip_longest
 from typing import TYPE_CHECKING, Any
 
 from cds_service.authoring.expressions import names_in, reach, uses
-from cds_service.engine.plan_definition import PLACEHOLDER
 from cds_service.fhirpath.parser import parse
+from cds_service.messages import parse as parse_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -53,7 +53,7 @@ def _names_of(outcome: ActionOutcome) -> Iterator[str]:
     for text in _texts(own, "expression"):
         yield from names_in(parse(text))
     for member in ("title", "description"):
-        yield from PLACEHOLDER.findall(str(own.get(member, "")))
+        yield from parse_text(str(own.get(member, ""))).names
 
 
 def _texts(json: Any, member: str) -> Iterator[str]:

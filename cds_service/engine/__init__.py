@@ -12,9 +12,9 @@ from cds_service.engine.plan_definition import (
     Documentation,
     Plan,
     Service,
-    Text,
 )
 from cds_service.engine.source import Source
+from cds_service.messages import Text
 
 __all__ = [
     "Action",

@@ -10,7 +10,6 @@ from cds_service.engine.canonicals import (
     APPLICABILITY_BEHAVIOR,
     FOR_EACH,
     OVERRIDE_REASONS,
-    TRANSLATION,
 )
 from cds_service.engine.plan_definition import (
     Action,
@@ -20,12 +19,13 @@ from cds_service.engine.plan_definition import (
     DynamicValue,
     Expression,
     Named,
-    Text,
 )
 from cds_service.engine.scope import definitions_in, in_fhirpath, unsupported
+from cds_service.engine.texts import text_of
+from cds_service.messages import Text, longest, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from cds_service.engine.plan_definition import Definition, Grouping
     from cds_service.engine.scope import Scope
@@ -69,7 +69,8 @@ class ActionCompiler:
         if for_each is not None:
             bound[for_each.name] = None
         scope = outer.extend(definitions_in(element, self.problems), bound)
-        title, description = text_of(element, "title"), text_of(element, "description")
+        title = text_of(element, "title", self.problems)
+        description = text_of(element, "description", self.problems)
         definition = element.string("definitionCanonical")
         return Action(
             key=key,
@@ -84,8 +85,10 @@ class ActionCompiler:
             resource=self._expression_extension(element, ACTION_RESOURCE, scope),
             dynamic_values=compile_dynamic_values(element, scope, self.problems),
             placeholders=self._placeholders((title, description), element, scope),
-            documentation=tuple(_documentation(item) for item in element.elements("documentation")),
-            code=coded_in(element.elements("code")),
+            documentation=tuple(
+                _documentation(item, self.problems) for item in element.elements("documentation")
+            ),
+            code=coded_in(element.elements("code"), self.value_sets, self.problems),
             override_reasons=self._override_reasons(element),
             definition=self.link(element, definition) if definition else None,
             actions=self.compile_all(element, scope),
@@ -94,10 +97,11 @@ class ActionCompiler:
     def _checked(self, title: Text | None, element: Element) -> Text | None:
         """The title, reported when it is too long to be a card's summary in some language."""
         for language, text in (("en", title.default), *title.translations.items()) if title else ():
-            if len(text) > SUMMARY_LIMIT:
+            length = longest(parse(text))
+            if length > SUMMARY_LIMIT:
                 self.problems.add(
                     element.problem(
-                        f"the title has {len(text)} characters in '{language}'; "
+                        f"the title has {length} characters in '{language}'; "
                         f"a card's summary has at most {SUMMARY_LIMIT}",
                         "title",
                         code="title-too-long",
@@ -220,36 +224,29 @@ def compile_dynamic_values(
     return tuple(compiled)
 
 
-def text_of(element: Element, key: str) -> Text | None:
-    """The text under `key` with its translations (`translation` extensions of `_key`)."""
-    default = element.string(key)
-    if default is None:
-        return None
-    translations = {}
-    companion = element.element(f"_{key}")
-    for extension in companion.extensions(TRANSLATION) if companion else ():
-        parts = {part.json.get("url"): part for part in extension.elements("extension")}
-        language, content = parts.get("lang"), parts.get("content")
-        if language is not None and content is not None:
-            text = content.string("valueString") or content.string("valueMarkdown")
-            translations[str(language.json.get("valueCode"))] = text or default
-    return Text(default, translations)
+def coded_in(
+    concepts: Iterable[Element], value_sets: ValueSets, problems: Problems
+) -> Coded | None:
+    """The first coding with system and code among CodeableConcept elements.
 
-
-def coded_in(concepts: object) -> Coded | None:
-    """The first coding with system and code among CodeableConcept elements."""
-    for concept in concepts:  # type: ignore[attr-defined]
+    A display that is not translated where it stands has the designations of its CodeSystem.
+    """
+    for concept in concepts:
         for coding in concept.elements("coding"):
             system, code = coding.string("system"), coding.string("code")
             if system and code:
-                return Coded(system, code, text_of(coding, "display"))
+                text = text_of(coding, "display", problems)
+                translations = value_sets.designations(system, code)
+                if text is not None and translations:
+                    text = Text(text.default, {**translations, **text.translations})
+                return Coded(system, code, text)
     return None
 
 
-def _documentation(element: Element) -> Documentation:
+def _documentation(element: Element, problems: Problems) -> Documentation:
     document = element.element("document")
     url = element.string("url") or (document.string("url") if document else None)
-    return Documentation(text_of(element, "display"), url)
+    return Documentation(text_of(element, "display", problems), url)
 
 
 def _is_any(element: Element) -> bool:

@@ -16,7 +16,7 @@ from cds_service.engine.dynamic_value import set_value
 from cds_service.engine.outcome import ActionOutcome, ConditionOutcome, Outcome, Verdict
 from cds_service.engine.plan_definition import Activity, Plan, Questionnaire
 from cds_service.errors import EvaluationError
-from cds_service.fhirpath import Evaluation, Incomplete, Truth, plain, truth
+from cds_service.fhirpath import Evaluation, Incomplete, Truth, facts_of, plain, truth
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -130,7 +130,7 @@ class _Run:
             return ActionOutcome(action, plan, path, verdict, conditions)
         try:
             values = {
-                name: plain(expression.program.evaluate(evaluation, evaluation.focus))
+                name: facts_of(expression.program.evaluate(evaluation, evaluation.focus))
                 for name, expression in action.placeholders.items()
             }
             resource, changes = self._resource(action, path, evaluation)

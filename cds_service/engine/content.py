@@ -9,6 +9,7 @@ from cds_service.engine.linking import Linker
 from cds_service.engine.plan_definition import Service
 from cds_service.engine.scope import requirements_in
 from cds_service.engine.source import Problems
+from cds_service.engine.texts import messages_in, text_of, translation_notes
 from cds_service.errors import ContentErrors
 from cds_service.terminology import ValueSets
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from cds_service.engine.plan_definition import Plan
     from cds_service.engine.source import Element, Source
     from cds_service.errors import ContentError
+    from cds_service.messages import Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,7 @@ class Content:
     plans: Mapping[str, Plan]
     services: Mapping[str, Service]
     value_sets: ValueSets
+    messages: Mapping[str, Text]
     sources: tuple[Source, ...]
     unsupported: tuple[ContentError, ...] = ()
 
@@ -53,7 +56,8 @@ def compile_parts(
     if linker is None:
         problems = Problems()
         by_canonical = _index(every, problems)
-        linker = Linker(by_canonical, _value_sets(every, problems), problems, traced)
+        value_sets, messages = _value_sets(every, problems), messages_in(every, problems)
+        linker = Linker(by_canonical, value_sets, messages, problems, traced)
     problems = linker.problems
     for source in _of_type(every, "ActivityDefinition"):
         linker.activity(source.root)
@@ -67,7 +71,9 @@ def compile_parts(
     if problems.found:
         raise ContentErrors(_once(problems.found))
     unsupported = tuple(_once(problems.unsupported))
-    content = Content(linker.plans, services, linker.value_sets, every, unsupported)
+    content = Content(
+        linker.plans, services, linker.value_sets, linker.messages, every, unsupported
+    )
     return content, linker
 
 
@@ -125,7 +131,8 @@ def _services(root: Element, linker: Linker) -> Iterator[Service]:
         for trigger in action.elements("trigger")
         if trigger.json.get("type") == "named-event" and trigger.string("name")
     ]
-    title, description = root.string("title"), root.string("description")
+    title = text_of(root, "title", linker.problems)
+    description = text_of(root, "description", linker.problems)
     if plan is None or not hooks:
         return
     if title is None or description is None:
@@ -141,7 +148,8 @@ def _services(root: Element, linker: Linker) -> Iterator[Service]:
             hook=hook,
             title=title,
             description=description,
-            usage=root.string("usage"),
+            usage=text_of(root, "usage", linker.problems),
             plan=plan,
             requirements=tuple(requirements.values()),
+            translation_notes=translation_notes(root),
         )

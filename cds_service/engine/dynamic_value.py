@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from cds_service.engine.wording import in_english
 from cds_service.errors import EvaluationError
-from cds_service.fhirpath import Quantity, Temporal
+from cds_service.fhirpath import Message, Quantity, Temporal
 from cds_service.fhirpath.model import element_shape
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ def to_json(value: Any) -> Any:
     """A value of FHIRPath as FHIR JSON: dates as text, quantities as objects, the rest as it is."""
     if isinstance(value, Quantity):
         return {"value": value.value, "unit": value.unit}
+    if isinstance(value, Message):
+        return in_english(value)
     return str(value).removeprefix("T") if isinstance(value, Temporal) else value
 
 

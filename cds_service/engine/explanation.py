@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from cds_service.engine.dynamic_value import to_json
 from cds_service.engine.outcome import Verdict
+from cds_service.engine.wording import in_english, worded
+from cds_service.fhirpath import Message
+from cds_service.messages import DEFAULT_LANGUAGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,13 +23,20 @@ LEVELS = 2
 """Levels of sub-expressions shown below a condition, if not said otherwise."""
 
 
-def as_text(outcome: Outcome, *, only: str = "", levels: int = LEVELS) -> str:
+def as_text(
+    outcome: Outcome,
+    *,
+    only: str = "",
+    levels: int = LEVELS,
+    language: str = DEFAULT_LANGUAGE,
+) -> str:
     """The outcome as an indented tree; the first column is the verdict or the value.
 
     `only` keeps the branches that lead to an action whose path holds this text. Below a condition
     `levels` levels of sub-expressions are shown; each part is opened once and then "as above".
+    A title is worded in `language`; one that has no translation says that it is English.
     """
-    return "\n".join(_Writer(only.lower(), levels).lines(outcome))
+    return "\n".join(_Writer(only.lower(), levels, language).lines(outcome))
 
 
 def as_json(outcome: Outcome) -> dict[str, Any]:
@@ -44,8 +54,9 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
 class _Writer:
     """Writes one outcome; remembers which sub-expressions it has opened."""
 
-    def __init__(self, only: str, levels: int) -> None:
+    def __init__(self, only: str, levels: int, language: str) -> None:
         self.only = only
+        self.language = language
         self.levels = levels
         self.opened: set[str] = set()
 
@@ -58,14 +69,24 @@ class _Writer:
         if not any(self.only in item.path.lower() for item in outcome.walk()):
             return
         pad = INDENT * depth
-        title = f"  {outcome.action.title.default}" if outcome.action.title else ""
-        yield f"{pad}{outcome.verdict:<12}{_label(outcome)}{title}"
+        yield f"{pad}{outcome.verdict:<12}{_label(outcome)}{self._title(outcome)}"
         if outcome.note:
             yield f"{pad}{INDENT}({outcome.note})"
         for condition in outcome.conditions:
             yield from self._condition(condition, depth + 1)
         for child in outcome.children:
             yield from self._action(child, depth + 1)
+
+    def _title(self, outcome: ActionOutcome) -> str:
+        """The title with its facts, once they are known; the pattern before that."""
+        title = outcome.action.title
+        if title is None:
+            return ""
+        shown = title.in_language(self.language)
+        if outcome.verdict is Verdict.FIRED:
+            shown = worded(title, self.language, outcome.values)
+        is_english = self.language not in (DEFAULT_LANGUAGE, *title.translations)
+        return f"  {shown}" + (f"  (not translated to {self.language})" if is_english else "")
 
     def _condition(self, outcome: ConditionOutcome, depth: int) -> Iterator[str]:
         pad, condition = INDENT * depth, outcome.condition
@@ -137,7 +158,7 @@ def _shown(item: Any) -> str:
         return "true" if item else "false"
     if isinstance(item, dict):
         return f"{item['resourceType']}/{item.get('id')}" if "resourceType" in item else "{…}"
-    return str(item)
+    return in_english(item) if isinstance(item, Message) else str(item)
 
 
 def references(trace: Trace) -> list[str]:

@@ -17,7 +17,6 @@ from cds_service.engine.canonicals import (
     FOR_EACH,
     VARIABLE,
 )
-from cds_service.engine.plan_definition import PLACEHOLDER
 from cds_service.engine.scope import (
     LANGUAGE,
     REQUEST_TYPES,
@@ -27,6 +26,7 @@ from cds_service.engine.scope import (
 from cds_service.engine.source import Element, Problems, Source
 from cds_service.errors import ContentError
 from cds_service.fhirpath.export import Codes, Exporter
+from cds_service.messages import parse
 from cds_service.terminology import ALTERNATE_URI
 
 if TYPE_CHECKING:
@@ -114,7 +114,11 @@ class _PlanExport:
         for root in roots:
             definitions |= self._definitions(root)
         return fhirpath.Library(
-            definitions, {**REQUEST_TYPES, **types}, self.content.value_sets, root_type="Patient"
+            definitions,
+            {**REQUEST_TYPES, **types},
+            self.content.value_sets,
+            messages=self.content.messages,
+            root_type="Patient",
         )
 
     def _definitions(self, owner: Element) -> dict[str, fhirpath.Definition]:
@@ -183,7 +187,7 @@ class _PlanExport:
     def _placeholders(self, plain: dict[str, Any], names: fhirpath.Library) -> None:
         """The variables that `{names}` in the texts of an action or plan stand for."""
         texts = [*_strings({key: plain.get(key) for key in _TEXTS})]
-        for name in dict.fromkeys(found for text in texts for found in PLACEHOLDER.findall(text)):
+        for name in dict.fromkeys(found for text in texts for found in sorted(parse(text).names)):
             variable = self.exporter.variable(name, names)
             if variable is not None and variable.name != name:
                 raise ContentError(

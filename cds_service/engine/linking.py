@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cds_service import fhirpath
-from cds_service.engine.actions import ActionCompiler, coded_in, compile_dynamic_values, text_of
+from cds_service.engine.actions import ActionCompiler, coded_in, compile_dynamic_values
 from cds_service.engine.activity_definition import KINDS
 from cds_service.engine.canonicals import CARD_BUDGET, CARD_FRAME
 from cds_service.engine.plan_definition import (
@@ -20,10 +20,11 @@ from cds_service.engine.plan_definition import (
     Definition,
     Plan,
     Questionnaire,
-    Text,
 )
 from cds_service.engine.scope import REQUEST_TYPES, Scope, definitions_in, requirements_in
+from cds_service.engine.texts import text_of
 from cds_service.errors import did_you_mean
+from cds_service.messages import Text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,6 +41,7 @@ class Linker:
 
     by_canonical: Mapping[str, Source]
     value_sets: ValueSets
+    messages: Mapping[str, Text]
     problems: Problems
     traced: bool
     plans: dict[str, Plan] = field(default_factory=dict)
@@ -128,6 +130,7 @@ class Linker:
             definitions={item.definition.name: item.definition for item in written},
             types={**REQUEST_TYPES, **types},
             value_sets=self.value_sets,
+            messages=self.messages,
             strict_variables=True,
             root_type="Patient",
         )
@@ -179,7 +182,7 @@ class Linker:
         filled |= {"validUntil": "date"} if frame else {}
         actions = compiler.compile_all(root, self._scope(root).extend((), filled))
         apart = {_part(budget, "overflow"), _part(frame, "expired"), _part(frame, "closing")}
-        title = text_of(root, "title")
+        title = text_of(root, "title", self.problems)
         if title is None:
             self.problems.add(root.problem("the plan has no title", "title", code="no-title"))
             title = Text(canonical, {})
@@ -188,8 +191,8 @@ class Linker:
             canonical=canonical,
             version=root.string("version"),
             title=title,
-            publisher=root.string("publisher"),
-            topic=coded_in(root.elements("topic")),
+            publisher=text_of(root, "publisher", self.problems),
+            topic=coded_in(root.elements("topic"), self.value_sets, self.problems),
             json=root.json,
             actions=tuple(action for action in actions if action.key not in apart),
             budget=self._budget(budget, actions) if budget else None,

@@ -5,42 +5,18 @@ Everything here is frozen and shared by all requests. Building it is `content.py
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from cds_service.errors import Where
     from cds_service.fhirpath import Program
+    from cds_service.messages import Text
 
 Need = Literal["must", "should", "may"]
 Grouping = Literal["logical-group", "visual-group", "sentence-group"]
-
-PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """A text a reader sees: the default, its translations by language code, and its `{names}`."""
-
-    default: str
-    translations: Mapping[str, str]
-
-    def in_language(self, language: str) -> str:
-        """The text in this language, or the default text."""
-        return self.translations.get(language, self.default)
-
-    def is_complete(self, values: Mapping[str, Sequence[Any]]) -> bool:
-        """Whether every fact that the text names is there."""
-        return all(values.get(name) for name in self.placeholders)
-
-    @property
-    def placeholders(self) -> frozenset[str]:
-        """The names in braces, over all languages."""
-        texts = (self.default, *self.translations.values())
-        return frozenset(name for text in texts for name in PLACEHOLDER.findall(text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +182,7 @@ class Plan:
     canonical: str
     version: str | None
     title: Text
-    publisher: str | None
+    publisher: Text | None
     topic: Coded | None
     json: Mapping[str, Any]
     actions: tuple[Action, ...]
@@ -227,15 +203,19 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A CDS service: a strategy and the hook that triggers it."""
+    """A CDS service: a strategy and the hook that triggers it.
+
+    `translation_notes` say, by language and in it, what is to be known of that translation.
+    """
 
     id: str
     hook: str
-    title: str
-    description: str
-    usage: str | None
+    title: Text
+    description: Text
+    usage: Text | None
     plan: Plan
     requirements: tuple[DataRequirement, ...]
+    translation_notes: Mapping[str, str]
 
 
 Definition: TypeAlias = Plan | Activity | Questionnaire

@@ -11,7 +11,9 @@ from uuid import UUID, uuid5
 
 from cds_service.engine.canonicals import MESSAGES, PERTAINS_TO_GOAL
 from cds_service.engine.outcome import Verdict
-from cds_service.engine.plan_definition import PLACEHOLDER, Plan
+from cds_service.engine.plan_definition import Plan
+from cds_service.engine.wording import worded
+from cds_service.messages import DEFAULT_LANGUAGE, Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -192,12 +194,8 @@ def _target(definition: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def fill(text: str, values: Mapping[str, list[Any]]) -> str:
-    """`text` with each `{name}` replaced by its values, comma-separated; no value is an en dash."""
-
-    def value_of(match: Any) -> str:
-        return ", ".join(str(item) for item in values.get(match[1], ())) or "–"
-
-    return PLACEHOLDER.sub(value_of, text)
+    """The English text with its facts; a fact that is not there is an en dash."""
+    return worded(Text(text, {}), DEFAULT_LANGUAGE, values)
 
 
 def _reference(resource: Mapping[str, Any]) -> dict[str, str]:

@@ -13,6 +13,7 @@ from cds_service.fhirpath.collection import (
     Incomplete,
     Node,
     Truth,
+    facts_of,
     plain,
     scalar,
     system_value,
@@ -22,6 +23,7 @@ from cds_service.fhirpath.collection import (
 from cds_service.fhirpath.definition import Definition, ValueSets
 from cds_service.fhirpath.evaluation import Evaluation
 from cds_service.fhirpath.library import EMPTY, Library
+from cds_service.fhirpath.message import Message
 from cds_service.fhirpath.program import Program
 from cds_service.fhirpath.trace import Trace
 from cds_service.fhirpath.values import Date, DateTime, Long, Quantity, Temporal, Time
@@ -38,6 +40,7 @@ __all__ = [
     "Incomplete",
     "Library",
     "Long",
+    "Message",
     "Node",
     "Program",
     "Quantity",
@@ -47,6 +50,7 @@ __all__ = [
     "Truth",
     "ValueSets",
     "compile",
+    "facts_of",
     "plain",
     "scalar",
     "system_value",

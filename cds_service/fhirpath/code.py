@@ -6,7 +6,7 @@ A `Code` is a closure with what is known about it before it runs. A `Scope` is w
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cds_service.fhirpath.definition import Definition, Membership
     from cds_service.fhirpath.rows import Fact, Leading, Path
     from cds_service.fhirpath.syntax import Call, Syntax
+    from cds_service.messages import Text
 
 Run = Callable[[Frame, list[Any]], list[Any]]
 """A compiled part: the frame and `$this` in, a collection out. It changes neither."""
@@ -79,6 +80,12 @@ class Names(Protocol):
 
     def has_value_sets(self) -> bool:
         """Whether value sets can be looked up at all."""
+
+    def message(self, code: str) -> Text | None:
+        """The text of a message, None when there is no such message."""
+
+    def message_codes(self) -> Iterable[str]:
+        """The codes of all messages."""
 
     def tree(self, definition: Definition) -> Syntax:
         """The syntax tree of a definition's expression."""

@@ -280,6 +280,22 @@ def plain(collection: list[Any]) -> list[Any]:
     return [item.value if type(item) is Node else item for item in collection]
 
 
+def facts_of(collection: list[Any]) -> list[Any]:
+    """The items as a text can show them: dates and numbers as values, elements as their JSON."""
+    return [_fact_of(item) for item in collection]
+
+
+def _fact_of(item: Any) -> Any:
+    if type(item) is not Node:
+        return item
+    if type(item.value) is dict:
+        return item.value
+    try:
+        return system_value(item)
+    except EvaluationError:  # a date that is none is shown as it was recorded
+        return item.value
+
+
 def describe(value: Any) -> str:
     """A value and its type, for messages; never the content of a complex element."""
     if isinstance(value, Node):

@@ -11,6 +11,7 @@ from typing import Any
 
 from cds_service.errors import EvaluationError
 from cds_service.fhirpath.collection import UNKNOWN, Node, describe, system_value
+from cds_service.fhirpath.message import Message
 from cds_service.fhirpath.quantity import Quantity, decimals_equivalent
 from cds_service.fhirpath.quantity import compare as compare_quantities
 from cds_service.fhirpath.quantity import equivalent as quantities_equivalent
@@ -70,7 +71,7 @@ def values_equal(one: Any, other: Any) -> bool | None:
         return bool(one == other)
     order = _order(one, other)
     if order is NotImplemented:
-        return False
+        return isinstance(one, Message) and bool(one == other)
     return None if order is None else order == 0
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from cds_service.errors import ExpressionError
 from cds_service.fhirpath.functions import FUNCTIONS
+from cds_service.fhirpath.message import in_fhirpath
 from cds_service.fhirpath.model import is_fhir_type
 from cds_service.fhirpath.parser import parse
 from cds_service.fhirpath.quantity import Quantity
@@ -33,6 +34,7 @@ from cds_service.fhirpath.syntax import (
     type_name_of,
 )
 from cds_service.fhirpath.values import DateTime, Long, Temporal
+from cds_service.messages import parse as parse_text
 
 if TYPE_CHECKING:
     from cds_service.fhirpath.definition import Definition
@@ -58,7 +60,7 @@ _ROWS: Mapping[str, frozenset[int]] = {
 _WORTH_A_NAME = 200
 """From how many characters on the body of a call is written once, as a variable."""
 
-_WITHOUT_INPUT = frozenset({"today", "now", "timeOfDay", "iif", "coalesce"})
+_WITHOUT_INPUT = frozenset({"today", "now", "timeOfDay", "iif", "coalesce", "message"})
 _OF_TYPES = frozenset({"is", "as", "ofType"})
 
 
@@ -410,6 +412,17 @@ class Exporter:
             return _called(receiver, "memberOf", Literal(*_NOWHERE, (self._canonical(text),)))
         return _called(receiver, "select", _any_coding(codes))
 
+    def _message(self, receiver: Syntax | None, call: Call, place: _Place) -> Syntax:
+        """The English text, put together from its facts: plain FHIRPath has no messages."""
+        node = call.arguments[0]
+        text = place.names.message(str(node.values[0])) if isinstance(node, Literal) else None
+        if text is None:
+            raise place.error(node, "there is no such message")
+        tree = parse(in_fhirpath(parse_text(text.default), place.names))
+        if receiver is None:
+            return self._expand(tree, place)
+        return _called(receiver, "select", self._expand(tree, place.row()))
+
 
 _EXPANSIONS: Mapping[type[Syntax], Callable[[Exporter, Any, _Place], Syntax]] = {
     Literal: Exporter._literal,  # noqa: SLF001 - the class's own table
@@ -429,6 +442,7 @@ _REWRITTEN: Mapping[str, Callable[[Exporter, Syntax | None, Call, _Place], Synta
     "isUnknown": Exporter._is_unknown,  # noqa: SLF001
     "localDate": Exporter._local_date,  # noqa: SLF001
     "memberOf": Exporter._member_of,  # noqa: SLF001
+    "message": Exporter._message,  # noqa: SLF001
 }
 
 

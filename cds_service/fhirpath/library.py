@@ -20,11 +20,12 @@ from cds_service.fhirpath.program import Program
 from cds_service.fhirpath.references import STANDARD
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from cds_service.fhirpath.code import Code, Compiling
     from cds_service.fhirpath.definition import Definition, Membership, ValueSets
     from cds_service.fhirpath.syntax import Syntax
+    from cds_service.messages import Text
 
 EMPTY: Mapping[str, Any] = MappingProxyType({})
 
@@ -36,6 +37,7 @@ class Library:
         definitions: definitions by name.
         types: environment variables and the FHIR type of their items, None when not known.
         value_sets: where `memberOf` looks value sets up.
+        messages: the texts that `message` names, by code.
         strict_variables: refuse `%name` that is not declared anywhere.
         root_type: the FHIR type of the focus of definitions that are names.
     """
@@ -46,12 +48,14 @@ class Library:
         types: Mapping[str, str | None] = EMPTY,
         value_sets: ValueSets | None = None,
         *,
+        messages: Mapping[str, Text] = EMPTY,
         strict_variables: bool = False,
         root_type: str | None = None,
     ) -> None:
         self.definitions = dict(definitions)
         self.types = dict(types)
         self.value_sets = value_sets
+        self.messages = messages
         self.strict_variables = strict_variables
         self.root_type = root_type
         self.parent: Library | None = None
@@ -71,6 +75,7 @@ class Library:
             definitions,
             types,
             self.value_sets,
+            messages=self.messages,
             strict_variables=self.strict_variables,
             root_type=self.root_type,
         )
@@ -148,6 +153,14 @@ class Library:
     def has_value_sets(self) -> bool:
         """Whether value sets were given."""
         return self.value_sets is not None
+
+    def message(self, code: str) -> Text | None:
+        """The text of a message."""
+        return self.messages.get(code)
+
+    def message_codes(self) -> Iterable[str]:
+        """The codes of all messages."""
+        return self.messages
 
     def tree(self, definition: Definition) -> Syntax:
         """The syntax tree of a definition's expression, parsed once."""

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
 
 from cds_service.engine.outcome import Verdict
-from cds_service.engine.plan_definition import Text
 from cds_service.fhirpath.temporal import parse_date
 from cds_service.hooks import languages
 from cds_service.hooks.suggestions import suggestions_of
+from cds_service.messages import Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -49,6 +49,7 @@ class Draft:
     override_reasons: tuple[Mapping[str, str], ...] = ()
     links: tuple[Mapping[str, str], ...] = ()
     valid_until: tuple[str, ...] = ()
+    untranslated: int = 0
 
     @property
     def rank(self) -> int:
@@ -128,6 +129,7 @@ def _draft(outcome: ActionOutcome, reader: Reader) -> Draft:
         override_reasons=tuple(_coding(reason, reader) for reason in action.override_reasons),
         links=tuple(_links(outcome, reader)),
         valid_until=(plan.valid_until,) if plan.valid_until else (),
+        untranslated=languages.untranslated(outcome, reader.language),
     )
 
 
@@ -177,13 +179,18 @@ def _source(outcome: ActionOutcome, topic: Coded | None, reader: Reader) -> dict
     if cited is not None and cited.display is not None:
         label, url = languages.plain_text(cited.display, reader.language, {}), cited.url
     else:
-        label, url = plan.publisher or plan.title.in_language(reader.language), plan.canonical
+        label, url = _name_of(plan, reader), plan.canonical
     source: dict[str, Any] = {"label": label}
     if url and url.startswith(("https://", "http://")):
         source["url"] = url
     if topic is not None:
         source["topic"] = _coding(topic, reader)
     return source
+
+
+def _name_of(plan: Plan, reader: Reader) -> str:
+    """Who speaks where no document is cited: the publisher of the plan, else the plan."""
+    return languages.plain_text(plan.publisher or plan.title, reader.language, {})
 
 
 def _coding(coded: Coded, reader: Reader) -> dict[str, str]:
@@ -223,6 +230,7 @@ def _merged(drafts: list[Draft], group: ActionOutcome) -> Draft:
         ),
         links=_without_repetition(link for draft in ordered for link in draft.links),
         valid_until=_once(end for draft in ordered for end in draft.valid_until),
+        untranslated=sum(draft.untranslated for draft in ordered),
     )
 
 
@@ -286,7 +294,7 @@ def _within_budget(drafts: list[Draft], plan: Plan, reader: Reader) -> list[Draf
         indicator="info",
         summary=shortened(languages.plain_text(budget.overflow.title, reader.language, values)),
         detail=tuple(detail),
-        source={"label": plan.publisher or plan.title.in_language(reader.language)},
+        source={"label": _name_of(plan, reader)},
         rules=_once(rule for draft in rest for rule in draft.rules),
         plans=_once(name for draft in rest for name in draft.plans),
         valid_until=_once(end for draft in rest for end in draft.valid_until),
@@ -315,6 +323,7 @@ def _card(draft: Draft, reader: Reader) -> dict[str, Any]:
             "profile": reader.profile,
             **({"rules": list(draft.rules)} if draft.rules else {}),
             "plans": list(draft.plans),
+            **({"untranslated": draft.untranslated} if draft.untranslated else {}),
         }
     }
     return {key: value for key, value in card.items() if value not in ("", [], {})}

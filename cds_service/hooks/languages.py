@@ -8,26 +8,35 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from cds_service.engine.plan_definition import PLACEHOLDER
+from cds_service.engine.wording import worded
+from cds_service.fhirpath import Message
+from cds_service.locales import LANGUAGES
+from cds_service.messages import DEFAULT_LANGUAGE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from cds_service.engine.plan_definition import Text
+    from cds_service.engine.outcome import ActionOutcome
+    from cds_service.messages import Text
 
-DEFAULT_LANGUAGE = "en"
-LANGUAGES = ("en", "de", "nl", "nb")
+__all__ = [
+    "DEFAULT_LANGUAGE", "LANGUAGES", "escape", "markdown", "negotiate", "plain_text",
+    "untranslated",
+]  # fmt: skip
+
 _ALIASES = {"no": "nb", "nn": "nb"}
-
-NOT_KNOWN = "–"
-"""What stands for a fact that is not there."""
 
 _MARKUP = re.compile(r"[\\`*_{}\[\]()<>#+!|~&@]|(?<=:)/|(?<=www)\.", re.IGNORECASE)
 _SPACES = re.compile(r"[\s\u0000-\u001f\u007f\u200b-\u200f\u2028-\u202e\u2066-\u2069]+")
 
 
-def negotiate(accept_language: str | None) -> str:
-    """The best of our languages for an `Accept-Language` header (RFC 9110 12.5.4), else English."""
+def negotiate(accept_language: str | None, *, otherwise: str = DEFAULT_LANGUAGE) -> str:
+    """The best of our languages for an `Accept-Language` header (RFC 9110 12.5.4).
+
+    Without a header it is `otherwise`; with one that names none of ours it is English.
+    """
+    if not (accept_language or "").strip():
+        return otherwise
     best, best_quality = DEFAULT_LANGUAGE, 0.0
     for part in (accept_language or "").split(","):
         tag, _, parameters = part.strip().partition(";")
@@ -51,12 +60,33 @@ def _quality(parameters: str) -> float:
 
 def plain_text(text: Text, language: str, values: Mapping[str, Sequence[Any]]) -> str:
     """The text in this language with its facts, for a member that holds plain text."""
-    return _filled(text.in_language(language), values, _one_line)
+    return worded(text, language, values, _one_line)
 
 
 def markdown(text: Text, language: str, values: Mapping[str, Sequence[Any]]) -> str:
     """The text in this language with its facts escaped, for a member that holds markdown."""
-    return _filled(text.in_language(language), values, escape)
+    return worded(text, language, values, escape)
+
+
+def untranslated(outcome: ActionOutcome, language: str) -> int:
+    """How many texts that an action shows, its lines and suggestions included, are in English."""
+    if language == DEFAULT_LANGUAGE:
+        return 0
+    texts = [text for item in _shown(outcome) for text in _texts(item)]
+    return sum(language not in text.translations for text in texts)
+
+
+def _shown(outcome: ActionOutcome) -> Iterator[ActionOutcome]:
+    yield outcome
+    for child in outcome.fired:
+        yield from _shown(child)
+
+
+def _texts(outcome: ActionOutcome) -> Iterator[Text]:
+    action = outcome.action
+    yield from (text for text in (action.title, action.description) if text is not None)
+    for values in outcome.values.values():
+        yield from (value.text for value in values if isinstance(value, Message))
 
 
 def escape(value: str) -> str:
@@ -66,16 +96,3 @@ def escape(value: str) -> str:
 
 def _one_line(value: str) -> str:
     return _SPACES.sub(" ", value).strip()
-
-
-def _filled(template: str, values: Mapping[str, Sequence[Any]], show: Any) -> str:
-    def value_of(match: re.Match[str]) -> str:
-        facts = values.get(match[1], ())
-        return ", ".join(_shown(fact, show) for fact in facts) or NOT_KNOWN
-
-    return PLACEHOLDER.sub(value_of, template)
-
-
-def _shown(fact: Any, show: Any) -> str:
-    """Dates and numbers are ours and safe; texts from the chart go through `show`."""
-    return str(show(fact)) if isinstance(fact, str) else str(fact)

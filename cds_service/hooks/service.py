@@ -13,6 +13,7 @@ from cds_service.engine.outcome import Verdict
 from cds_service.errors import UnknownService, did_you_mean
 from cds_service.fhirpath import Incomplete
 from cds_service.hooks import cards, languages, schemas
+from cds_service.messages import DEFAULT_LANGUAGE
 from cds_service.store import CardRecord, Decision, Sender
 
 if TYPE_CHECKING:
@@ -23,17 +24,20 @@ if TYPE_CHECKING:
     from cds_service.data.fhir_client import FhirReader
     from cds_service.data.plan_library import PlanLibrary
     from cds_service.engine import Service
-    from cds_service.store import Store
+from cds_service.store import Store
 
 PROFILES = ("core", "nl", "de", "no")
 """The profiles a site can choose; what they mean stands in the plans, as `%profile`."""
 
 DEFAULT_PROFILE = "core"
 
+_LANGUAGE_OF = {"nl": "nl", "de": "de", "no": "nb"}
+"""The language of those who work with a profile; the others read English."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The response to a hook call, the outcome behind it, and what goes into the decision log.
+    """The response to a hook call, its language, the outcome behind it, and the decision to log.
 
     The decision's `milliseconds` are for the edge to fill in: there is no clock in here.
     """
@@ -41,6 +45,7 @@ class Answer:
     response: dict[str, Any]
     outcome: Outcome
     decision: Decision
+    language: str
 
 
 class HookService:
@@ -74,9 +79,14 @@ class HookService:
         return chosen
 
     def discovery(self, profile: str | None = None) -> dict[str, Any]:
-        """The discovery document (CDS Hooks 2.0.1), for the profile in the URL or ours."""
+        """The discovery document (CDS Hooks 2.0.1), for the profile in the URL or ours.
+
+        The profile chooses the language too: discovery depends on nothing but its URL (DISC-21).
+        """
         chosen = self.chosen(profile)
-        return {"services": [_listed(item, chosen) for item in self.library.services.values()]}
+        language = _LANGUAGE_OF.get(chosen, DEFAULT_LANGUAGE)
+        services = self.library.services.values()
+        return {"services": [_listed(item, chosen, language) for item in services]}
 
     def overview(self) -> list[dict[str, Any]]:
         """What the start page shows: per service its id, hook, title, description and keys."""
@@ -84,8 +94,10 @@ class HookService:
             {
                 "id": service.id,
                 "hook": service.hook,
-                "title": service.title,
-                "description": service.description,
+                "title": service.title.default,
+                "description": languages.plain_text(
+                    service.description, DEFAULT_LANGUAGE, {"profile": PROFILES}
+                ),
                 "profiles": list(PROFILES),
                 "prefetch": [item.key for item in service.requirements],
             }
@@ -131,7 +143,9 @@ class HookService:
             deadline=Deadline(self.deadline_s),
         )
         outcome = apply(service.plan, _situation(message, data, chosen, now, decision_id))
-        language = languages.negotiate(accept_language)
+        language = languages.negotiate(
+            accept_language, otherwise=_LANGUAGE_OF.get(chosen, DEFAULT_LANGUAGE)
+        )
         shown = cards.from_outcome(outcome, cards.Reader(decision_id, language, chosen, now.date()))
         decision = Decision(
             decision_id=str(decision_id),
@@ -146,7 +160,7 @@ class HookService:
             milliseconds=0.0,
             rule_verdicts=_rule_verdicts(outcome, cards.rules_shown(shown)),
         )
-        return Answer({"cards": shown}, outcome, decision)
+        return Answer({"cards": shown}, outcome, decision, language)
 
     def feedback(
         self, service_id: str, body: object, *, received: datetime, tenant: str = ""
@@ -163,16 +177,23 @@ class HookService:
         return len(items)
 
 
-def _listed(service: Service, profile: str) -> dict[str, Any]:
-    """One entry of discovery; the profile in force stands in its description (safety F.4)."""
+def _listed(service: Service, profile: str, language: str) -> dict[str, Any]:
+    """One entry of discovery; the profile in force stands in its description (safety F.4).
+
+    A translation that awaits its clinical review says so in a sentence of its own.
+    """
+    facts = {"profile": [profile]}
+    description = [languages.plain_text(service.description, language, facts)]
+    if language in service.translation_notes:
+        description.append(service.translation_notes[language])
     entry: dict[str, Any] = {
         "hook": service.hook,
-        "title": service.title,
-        "description": f"{service.description} Guideline profile: {profile}.",
+        "title": languages.plain_text(service.title, language, facts),
+        "description": " ".join(description),
         "id": service.id,
     }
     if service.usage:
-        entry["usageRequirements"] = service.usage
+        entry["usageRequirements"] = languages.plain_text(service.usage, language, facts)
     if service.requirements:
         entry["prefetch"] = {item.key: item.query for item in service.requirements}
     return entry

@@ -118,7 +118,7 @@ def test_a_service_is_made_of_each_named_event():
     )
 
     service = content.services["my-service"]
-    assert (service.hook, service.title) == ("patient-view", "my-service")
+    assert (service.hook, service.title.default) == ("patient-view", "my-service")
 
 
 def test_data_requirements_of_the_strategy_override_those_of_its_libraries():

@@ -223,7 +223,7 @@ def test_texts_are_filled_with_their_facts():
     }
     (group,) = answer(plan("p", action))
 
-    assert group["action"][0]["title"] == "Born 1979-03-01, –"
+    assert group["action"][0]["title"] == "Born 1 Mar 1979, –"
 
 
 def test_repetitions_of_an_action_have_ids_of_their_own():

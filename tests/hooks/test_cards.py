@@ -149,7 +149,7 @@ def test_a_sentence_group_adds_its_applicable_lines_to_the_detail():
     }
     (card,) = show(plan("p", {"id": "a", "title": "A", "description": "Text.", "action": [lines]}))
 
-    assert card["detail"] == "Text.\n\nBasis\n\n- Always.\n- Born 1979-03-01."
+    assert card["detail"] == "Text.\n\nBasis\n\n- Always.\n- Born 1 Mar 1979."
 
 
 def referral(name, code="306104004", **members):

@@ -11,6 +11,7 @@ from cds_service.fhirpath.functions import (
     fhir,
     filtering,
     mathematics,
+    messages,
     strings,
     truths,
     types,
@@ -32,5 +33,6 @@ for _chapter in (
     types.TABLE,
     fhir.TABLE,
     truths.TABLE,
+    messages.TABLE,
 ):
     FUNCTIONS.update(_chapter)
