@@ -31,6 +31,7 @@ from cds_service.errors import CdsError
 from cds_service.hooks.chart import Asked, situation
 from cds_service.hooks.service import PROFILES, HookService
 from cds_service.store import Store, migration
+from cds_service.translation_commands import translations
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -331,6 +332,9 @@ def report(form: str) -> None:
         click.echo(as_form(counted), nl=form == "text")
 
 
+main.add_command(translations)
+
+
 # -- small steps ----------------------------------------------------------------------------
 
 
@@ -392,7 +396,3 @@ def _read_json(path: Path) -> Any:
 
 def _print_json(value: Any) -> None:
     click.echo(fhir_json.pretty(value))
-
-
-if __name__ == "__main__":
-    main()

@@ -456,7 +456,7 @@ def test_content_is_valid_through_the_last_day_of_its_effective_period(end):
 def test_content_past_its_effective_period_says_so_first():
     (card,) = show(*framed({"end": "2024-05-31"}))
 
-    assert card["detail"] == "Valid until 2024-05-31.\n\nWhy.\n\nOptional."
+    assert card["detail"] == "Valid until 31 May 2024.\n\nWhy.\n\nOptional."
 
 
 def test_content_without_an_effective_period_has_no_banner():
