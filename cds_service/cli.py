@@ -162,12 +162,13 @@ def evaluate(expression: str, resource_file: Path, now: str | None) -> None:
 @click.argument("directory", metavar="DIR", type=_FOLDER)
 def lint(directory: Path) -> None:
     """Check guideline files: everything wrong, each with file, line and column."""
-    problems = linting.lint(directory)
-    for problem in problems:
-        click.echo(str(problem))
-    files = sum(1 for _ in plan_library.guideline_files(directory))
-    click.echo(f"{files} files, {len(problems)} problems")
-    sys.exit(FOUND if problems else 0)
+    findings = linting.check(directory)
+    lines = [*(f"warning: {item}" for item in findings.warnings), *map(str, findings.problems)]
+    click.echo("\n".join(lines), nl=bool(lines))
+    files = len(list(plan_library.guideline_files(directory)))
+    told = f", {len(findings.warnings)} warnings" if findings.warnings else ""
+    click.echo(f"{files} files, {len(findings.problems)} problems{told}")
+    sys.exit(FOUND if findings.problems else 0)
 
 
 @main.command()

@@ -5,10 +5,11 @@ The only user of `fhir.resources`; R4B is its nearest package to R4 (4.0.1).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cds_service import fhir_json
-from cds_service.authoring import cases
+from cds_service.authoring import cases, translation_lint
 from cds_service.data import plan_library
 from cds_service.errors import ContentError, ContentErrors, Where
 
@@ -21,8 +22,21 @@ if TYPE_CHECKING:
 HINT = "see the element's definition in FHIR R4 (hl7.org/fhir/R4)"
 
 
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What lint has to say: problems must be mended, warnings should be read."""
+
+    problems: tuple[ContentError, ...]
+    warnings: tuple[ContentError, ...]
+
+
 def lint(directory: Path) -> list[ContentError]:
     """Every problem in a folder of guidelines, in the order of its files; none when clean."""
+    return list(check(directory).problems)
+
+
+def check(directory: Path) -> Findings:
+    """Every problem and every warning, in the order of the files."""
     problems: list[ContentError] = []
     try:
         library = plan_library.load(directory)
@@ -32,8 +46,13 @@ def lint(directory: Path) -> list[ContentError]:
         for source in library.content.sources:
             problems.extend(invalid_fhir(source))
         problems.extend(library.content.unsupported)
+        problems.extend(translation_lint.findings(library.content))
     problems.extend(_broken_cases(directory))
-    return sorted(problems, key=_place)
+    found = sorted(problems, key=_place)
+    return Findings(
+        tuple(item for item in found if item.code not in translation_lint.WARNINGS),
+        tuple(item for item in found if item.code in translation_lint.WARNINGS),
+    )
 
 
 def invalid_fhir(source: Source) -> Iterator[ContentError]:

@@ -14,6 +14,7 @@ FOR_EACH = f"{_OURS}/for-each"
 MESSAGE_SYSTEM = f"{_OURS}/messages"
 NEED = f"{_OURS}/need"
 OVERRIDE_REASONS = f"{_OURS}/override-reasons"
+SAME_IN_TRANSLATION = f"{_OURS}/same-in-translation"
 TRANSLATION_REVIEW = f"{_OURS}/translation-review"
 
 ALTERNATIVE_EXPRESSION = f"{_HL7}/cqf-alternativeExpression"
