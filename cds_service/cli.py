@@ -67,11 +67,12 @@ def main() -> None:
 
 
 @main.command()
-def serve() -> None:
+@click.option("--reload", is_flag=True, help="Put changed guidelines in force as they are saved.")
+def serve(*, reload: bool) -> None:
     """Start the service under gunicorn (settings: CDS_* variables)."""
     from cds_service.web.server import serve as start  # noqa: PLC0415 - only this command needs it
 
-    start(config.from_environment())
+    start(config.from_environment(), reload=reload)
 
 
 def _call_options(command: Any) -> Any:

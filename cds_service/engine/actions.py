@@ -66,8 +66,8 @@ class ActionCompiler:
             for item in element.elements("input")
             if "id" in item.json
         }
-        if for_each is not None:
-            bound[for_each.name] = None
+        if (repeated := _repeated(element)) is not None:
+            bound[repeated] = None  # also where its expression is wrong: one problem, not many
         scope = outer.extend(definitions_in(element, self.problems), bound)
         title = text_of(element, "title", self.problems)
         description = text_of(element, "description", self.problems)
@@ -247,6 +247,13 @@ def _documentation(element: Element, problems: Problems) -> Documentation:
     document = element.element("document")
     url = element.string("url") or (document.string("url") if document else None)
     return Documentation(text_of(element, "display", problems), url)
+
+
+def _repeated(element: Element) -> str | None:
+    """The name that `for-each` binds."""
+    extension = element.extension(FOR_EACH)
+    expression = extension.element("valueExpression") if extension else None
+    return expression.string("name") if expression else None
 
 
 def _is_any(element: Element) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, g, request
@@ -120,7 +121,8 @@ def blueprint(metrics: Metrics) -> Blueprint:
     @routes.after_app_request
     def count(response: Response) -> Response:
         route = (request.endpoint or "nothing-here").rpartition(".")[2]
-        metrics.answered(route, response.status_code, elapsed_ms() / 1000, g.facts)
+        with suppress(OSError):  # a full disk costs counts, never an answer
+            metrics.answered(route, response.status_code, elapsed_ms() / 1000, g.facts)
         return response
 
     return routes

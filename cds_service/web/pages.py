@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint, Response, render_template, request
+from flask import Blueprint, Response, current_app, render_template, request
 
 from cds_service import fhir_json
 from cds_service.web.errors import JSON
+from cds_service.web.reloading import RELOAD_PROBLEMS
 
 if TYPE_CHECKING:
     from cds_service.config import Settings
@@ -60,7 +61,11 @@ def blueprint(hooks: HookService, store: Store, settings: Settings) -> Blueprint
         """
         state = dict(hooks.readiness())
         store_problem = store.problem()
-        problems = [*state.pop("problems"), *([store_problem] if store_problem else [])]
+        problems = [
+            *state.pop("problems"),
+            *([store_problem] if store_problem else []),
+            *current_app.config.get(RELOAD_PROBLEMS, ()),
+        ]
         state["store"] = "away" if store_problem else "ready"
         state["ready"] = state["ready"] and not store_problem
         if problems:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 
 from cds_service.web import create_app, metrics
+from cds_service.web.reloading import Reloading
 from cds_service.web.worker import Worker
 
 if TYPE_CHECKING:
-    from flask import Flask
     from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
 
     from cds_service.config import Settings
@@ -24,8 +24,11 @@ _STOP_WITHIN_S = 10
 _SPARE_THREADS = 2  # for probes, and to turn requests away while all others wait
 
 
-def serve(settings: Settings) -> None:
+def serve(settings: Settings, *, reload: bool = False) -> None:
     """Run until stopped by a signal; prints the addresses and the effective settings when ready.
+
+    SIGHUP replaces the processes by ones with the guidelines as they are now; with `reload` each
+    process does so itself whenever a guideline file changes.
 
     Raises:
         ContentErrors: the guideline content has problems; nothing was started.
@@ -33,7 +36,7 @@ def serve(settings: Settings) -> None:
     started_by = os.getpid()
     counts = metrics.share_between_processes()
     try:
-        _Server(create_app(settings), settings).run()
+        _Server(settings, reload=reload).run()
     finally:
         if os.getpid() == started_by:  # a worker that ends comes through here as well
             shutil.rmtree(counts, ignore_errors=True)
@@ -42,17 +45,22 @@ def serve(settings: Settings) -> None:
 class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
     """Gunicorn around one application made before its processes, so that they share its memory."""
 
-    def __init__(self, app: Flask, settings: Settings) -> None:
-        self._app = app
+    def __init__(self, settings: Settings, *, reload: bool) -> None:
         self._settings = settings
+        self._reload = reload
+        self._application = Reloading(lambda: create_app(settings), _tell)
         super().__init__()
 
     def load_config(self) -> None:
         for name, value in self._options().items():
             self.cfg.set(name, value)
 
-    def load(self) -> Flask:
-        return self._app
+    def load(self) -> Reloading:
+        return self._application
+
+    def reload(self) -> None:
+        """On SIGHUP, before the processes are replaced: what they will serve."""
+        self._application.reload()
 
     def _options(self) -> dict[str, Any]:
         host = f"[{self._settings.host}]" if ":" in self._settings.host else self._settings.host
@@ -68,8 +76,13 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             "loglevel": "warning",
             "control_socket_disable": True,
             "when_ready": self._announce,
+            "post_fork": self._follow,
             "child_exit": _forget,
         }
+
+    def _follow(self, _: Arbiter, __: Any) -> None:
+        if self._reload:
+            self._application.follow(self._settings.plans)
 
     def _announce(self, server: Arbiter) -> None:
         gc.freeze()  # what is loaded now stays shared with the processes forked from here
@@ -83,6 +96,11 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             + "".join(f"  {line}\n" for line in self._settings.effective().splitlines())
         )
         sys.stdout.flush()
+
+
+def _tell(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
 
 
 def _forget(_: Arbiter, worker: Any) -> None:

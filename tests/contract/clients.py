@@ -113,13 +113,13 @@ class Server:
         return answer
 
 
-def serving(folder: Path, **environ: str) -> Iterator[Server]:
+def serving(folder: Path, *arguments: str, **environ: str) -> Iterator[Server]:
     """Start the command in a folder of its own, wait until it says where it is, stop it after."""
     variables = {f"CDS_{name}": value for name, value in environ.items()}
     errors = folder / "stderr"
     with errors.open("w") as stderr:
         process = subprocess.Popen(
-            [sys.executable, "-m", "cds_service", "serve"],
+            [sys.executable, "-m", "cds_service", "serve", *arguments],
             cwd=folder,
             env={
                 "PATH": os.environ["PATH"],

@@ -1,0 +1,36 @@
+"""Tells when a guideline file has changed. The only user of `watchfiles`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from watchfiles import DefaultFilter, watch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from threading import Event
+
+_SETTLED_MS = 60  # an editor that saves several files at once, or one in several steps
+_LOOK_EVERY_MS = 20
+
+
+def changes(directory: Path, stop: Event | None = None) -> Iterator[frozenset[Path]]:
+    """The JSON files that changed below `directory`, each time some did, until `stop` is set.
+
+    What is saved within 60 ms comes at once; ready-made filters pass over editors' own files.
+    """
+    for changed in watch(
+        directory,
+        watch_filter=_GuidelineFiles(),
+        debounce=_SETTLED_MS,
+        step=_LOOK_EVERY_MS,
+        stop_event=stop,
+        raise_interrupt=False,
+    ):
+        yield frozenset(Path(path) for _, path in changed)
+
+
+class _GuidelineFiles(DefaultFilter):
+    def __call__(self, change: object, path: str) -> bool:
+        return path.endswith(".json") and super().__call__(change, path)  # type: ignore[arg-type]

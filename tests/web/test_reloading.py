@@ -1,0 +1,94 @@
+"""`serve --reload` and SIGHUP: new guidelines while serving, and never a broken one."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import time
+from contextlib import closing
+
+import pytest
+from contract.clients import REPOSITORY, serving
+
+pytestmark = pytest.mark.slow
+
+PLAN = "imaging/R07/PlanDefinition.json"
+WITHIN_S = 30
+
+
+@pytest.fixture
+def plans(tmp_path):
+    folder = tmp_path / "plans"
+    shutil.copytree(REPOSITORY / "plan_definitions", folder)
+    return folder
+
+
+def start(tmp_path, plans, *arguments):
+    return closing(serving(tmp_path, *arguments, WORKERS="1", PLANS=str(plans)))
+
+
+def ready(server):
+    return server.open("GET", "/ready").json
+
+
+def until(condition, server):
+    """The state of the service once it fits; at the latest when the patience is over."""
+    end = time.monotonic() + WITHIN_S
+    while not condition(state := ready(server)) and time.monotonic() < end:
+        time.sleep(0.05)
+    return state
+
+
+def renamed(file):
+    plan = json.loads(file.read_text())
+    plan["action"][0]["title"] = "Another title."
+    file.write_text(json.dumps(plan, indent=2))
+
+
+def test_a_saved_plan_is_in_force_without_a_restart(tmp_path, plans):
+    with start(tmp_path, plans, "--reload") as servers:
+        server = next(servers)
+        before = ready(server)["revision"]
+        renamed(plans / PLAN)
+
+        assert until(lambda state: state["revision"] != before, server)["ready"]
+        shown = server.open("GET", "/fhir/PlanDefinition/lbpR07").json
+        assert shown["action"][0]["title"] == "Another title."
+
+
+def test_a_broken_plan_leaves_the_last_good_one_in_force_and_is_named(tmp_path, plans):
+    with start(tmp_path, plans, "--reload") as servers:
+        server = next(servers)
+        before = ready(server)["revision"]
+        good = (plans / PLAN).read_text()
+        (plans / PLAN).write_text(good.replace("%rfINF", "%rfINX"))
+
+        state = until(lambda state: "problems" in state, server)
+        assert (state["ready"], state["revision"]) == (True, before)
+        assert f"{PLAN}:" in state["problems"][0]
+
+        (plans / PLAN).write_text(good)
+        assert "problems" not in until(lambda state: "problems" not in state, server)
+
+
+def test_a_hangup_puts_new_guidelines_in_force(tmp_path, plans):
+    with start(tmp_path, plans) as servers:
+        server = next(servers)
+        before = ready(server)["revision"]
+        renamed(plans / PLAN)
+        assert ready(server)["revision"] == before
+        server.process.send_signal(signal.SIGHUP)
+
+        assert until(lambda state: state["revision"] != before, server)["ready"]
+
+
+def test_a_hangup_with_broken_guidelines_changes_nothing(tmp_path, plans):
+    with start(tmp_path, plans) as servers:
+        server = next(servers)
+        before = ready(server)["revision"]
+        (plans / PLAN).write_text("{")
+        server.process.send_signal(signal.SIGHUP)
+
+        state = until(lambda state: "problems" in state, server)
+        assert (state["ready"], state["revision"]) == (True, before)
