@@ -7,11 +7,14 @@ aliases and which read a code as the root of its longer codes is said by the Cod
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any, TypeAlias
 
 from cds_service.errors import ContentError, Where, did_you_mean
 
 Resource: TypeAlias = Mapping[str, Any]
+Coding: TypeAlias = tuple[str | None, str]
+"""System and code."""
 Matcher: TypeAlias = Callable[[str | None, str], bool]
 """Answers whether (system, code) is a member; a code without a system is in no set."""
 
@@ -300,6 +303,14 @@ class _Table:
             return False
         bare = code.replace(".", "")
         return any(bare[:length] in roots for length, roots in by_length.items())
+
+    def among(self, codes: AbstractSet[Coding]) -> AbstractSet[Coding]:
+        """Those of the codes that are members."""
+        found = codes & self._listed
+        roots = self._roots
+        if roots:
+            found |= {coding for coding in codes if coding[0] in roots and self(*coding)}
+        return found
 
     def add_code(self, system: str, code: str) -> None:
         """Adds one code, under every URI of its system."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cds_service.errors import did_you_mean
@@ -74,15 +73,14 @@ def _expanded(compiler: Compiling, site: Site, definition: Definition, names: Na
         constant = all(argument.constant is not None for argument in arguments)
 
         def build(fresh: Compiling) -> Code:
-            code = _inlined(fresh, site, definition, names)[0]
-            return replace(code, run=naming(code.run, definition.name))
+            return _inlined(fresh, site, definition, names)[0]
 
         def build_row(fresh: Compiling) -> tuple[Code, int]:
             code, identity, _ = _inlined(fresh, site, definition, names, repeated=True)
             return code, identity
 
         owner = names if constant else caller.names
-        shared = owner.shared_call(key, build, traced=compiler.traced)
+        shared = owner.shared_call(key, definition.name, build, traced=compiler.traced)
         if shared is not None:
             return shared_code(shared, observe=caller.traced)
         if not caller.traced:

@@ -96,9 +96,9 @@ class Names(Protocol):
         """The shared part of a definition that is a name; `active` are those around it."""
 
     def shared_call(
-        self, key: str, build: Callable[[Compiling], Code], *, traced: bool
+        self, key: str, name: str, build: Callable[[Compiling], Code], *, traced: bool
     ) -> SharedPart | None:
-        """The shared part of a call, made by `build` once; None if it is not closed."""
+        """The shared part of a call of `name`, made by `build` once; None if it is not closed."""
 
     def row_call(
         self,

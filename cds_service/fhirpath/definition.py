@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 Membership = Callable[[str | None, str], bool]
-"""Whether (system, code) is in a value set; the system is None when it is not known."""
+"""Whether (system, code) is in a value set; the system is None when it is not known.
+
+A test may have a method `among(codes)`, which answers those of a set of such pairs that are in.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,7 +89,6 @@ class Evaluation:
         self._wrapped: dict[tuple[str, str | None], list[Any]] = {}
         self._resolved: dict[str, Any] = {}
         self._indexes: dict[tuple[int, str], CodeIndex] = {}
-        self._candidates: dict[tuple[int, Leading], list[int]] = {}
 
     def bind(self, **variables: Any) -> Evaluation:
         """A child scope with more variables; what does not read them is not evaluated again."""
@@ -134,17 +133,13 @@ class Evaluation:
             return self.focus if self.resource is None else wrap(self.resource)
         raise EvaluationError(f"the variable %{name} is not set", code="unknown-variable")
 
-    def candidates(self, items: list[Any], leading: Leading) -> list[int]:
-        """The positions of the rows that a criterion which starts so may be true of."""
-        place = (id(items), leading)
-        found = self._candidates.get(place)
+    def index(self, items: list[Any], leading: Leading) -> CodeIndex:
+        """The rows of a variable by the codes that a criterion which starts so asks for."""
+        key = (id(items), leading.key)
+        found = self._indexes.get(key)
         if found is None:
-            key = (id(items), leading.key)
-            index = self._indexes.get(key)
-            if index is None:
-                self.budget.charge(len(items))
-                index = self._indexes[key] = CodeIndex(items, leading.path)
-            found = self._candidates[place] = index.candidates(leading)
+            self.budget.charge(len(items))
+            found = self._indexes[key] = CodeIndex(items, leading.path)
         return found
 
     def resolved(self, reference: str, root: Any) -> Node | None:

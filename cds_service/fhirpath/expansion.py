@@ -37,9 +37,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shared:
-    """A compiled part with a frame of its own and one value per evaluation scope."""
+    """A compiled part with a frame of its own and one value per evaluation scope.
+
+    A failure names `definition`, the one that the part is of.
+    """
 
     text: str
+    definition: str
     run: Run
     size: int
     reads: frozenset[str]
@@ -49,8 +53,10 @@ class Shared:
 
     def value(self, frame: Frame, _this: list[Any]) -> list[Any]:
         """Its value in this scope, evaluated at most once."""
-        home = frame.evaluation.home(self.reads)
-        return (home.memo.get(self) or self._entry(home))[0]
+        evaluation = frame.evaluation
+        home = evaluation if evaluation.parent is None else evaluation.home(self.reads)
+        entry: tuple[list[Any], Trace | None] | None = home.memo.get(self)
+        return self._entry(home)[0] if entry is None else entry[0]
 
     def traced_value(self, frame: Frame, _this: list[Any]) -> list[Any]:
         """Its value; what was traced when it was evaluated goes under the current part."""
@@ -63,7 +69,10 @@ class Shared:
 
     def _entry(self, home: Evaluation) -> tuple[list[Any], Trace | None]:
         recorder = Recorder(self.text) if self.traced else None
-        value = self.run(Frame(home, self.size, recorder), home.focus)
+        try:
+            value = self.run(Frame(home, self.size, recorder), home.focus)
+        except EvaluationError as error:
+            raise _named(error, self.definition) from error
         entry = (value, None if recorder is None else recorder.finish(value))
         home.memo[self] = entry
         return entry
@@ -86,7 +95,8 @@ class RowShared:
 
         def run(frame: Frame, this: list[Any]) -> list[Any]:
             focus = source(frame, this)
-            home = frame.evaluation.home(reads)
+            evaluation = frame.evaluation
+            home = evaluation if evaluation.parent is None else evaluation.home(reads)
             entry: tuple[Frame, dict[Any, Any]] | None = home.memo.get(self)
             if entry is None:
                 # One frame serves all rows: what stays in its slots from row to row is hoisted,

@@ -7,14 +7,20 @@ are collected once per request, every value set is asked once for each distinct 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from cds_service.fhirpath.collection import Node
 from cds_service.fhirpath.rows import ODD, codings_of, values_at
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, KeysView
+
     from cds_service.fhirpath.definition import Membership
     from cds_service.fhirpath.rows import Leading, Path, Values
+
+
+Coding: TypeAlias = "tuple[str | None, str]"
+"""System and code."""
 
 
 class CodeIndex:
@@ -24,16 +30,20 @@ class CodeIndex:
     be evaluated to know.
     """
 
-    __slots__ = ("_by_code", "_found", "items", "odd", "uncoded")
+    __slots__ = ("_by_code", "_doubtful", "_found", "items", "odd", "uncoded")
 
     def __init__(self, items: list[Any], path: Path) -> None:
         self.items = items
         self.uncoded: list[int] = []
         self.odd: list[int] = []
-        self._by_code: dict[tuple[str | None, str], list[int]] = {}
+        self._by_code: dict[Coding, list[int]] = {}
         self._found: dict[Membership, list[int]] = {}
+        self._collect(path)
+        self._doubtful = [*self.odd, *self.uncoded]
+
+    def _collect(self, path: Path) -> None:
         readers: dict[str | None, Values | None] = {}
-        for position, item in enumerate(items):
+        for position, item in enumerate(self.items):
             if type(item) is not Node or item.root is None:
                 self.odd.append(position)
                 continue
@@ -54,16 +64,27 @@ class CodeIndex:
         """The positions of the rows with a code that is a member, in order."""
         found = self._found.get(test)
         if found is None:
-            lists = [rows for (system, code), rows in self._by_code.items() if test(system, code)]
-            if len(lists) == 1:
-                found = list(dict.fromkeys(lists[0]))
-            else:
-                found = sorted({position for rows in lists for position in rows})
-            self._found[test] = found
+            found = self._found[test] = self._positions(_among(test, self._by_code.keys()))
         return found
+
+    def _positions(self, codes: Iterable[Coding]) -> list[int]:
+        lists = [self._by_code[code] for code in codes]
+        if not lists:
+            return []
+        if len(lists) == 1:
+            return list(dict.fromkeys(lists[0]))
+        return sorted({position for rows in lists for position in rows})
 
     def candidates(self, leading: Leading) -> list[int]:
         """The positions of the rows that a criterion may be something else than false of."""
         found = self.members(leading.test)
-        more = self.odd if leading.whole else [*self.odd, *self.uncoded]
+        more = self.odd if leading.whole else self._doubtful
         return sorted([*found, *more]) if more else found
+
+
+def _among(test: Membership, codes: KeysView[Coding]) -> Iterable[Coding]:
+    """Those of the codes that are members."""
+    together: Callable[[KeysView[Coding]], Iterable[Coding]] | None = getattr(test, "among", None)
+    if together is not None:
+        return together(codes)
+    return [(system, code) for system, code in codes if test(system, code)]

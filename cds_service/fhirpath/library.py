@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cds_service.errors import ContentError, ContentErrors, ExpressionError, Where
 from cds_service.fhirpath.code import Scope, Types
 from cds_service.fhirpath.compiler import Compiler
-from cds_service.fhirpath.expansion import RowShared, Shared, naming
+from cds_service.fhirpath.expansion import RowShared, Shared
 from cds_service.fhirpath.functions import FUNCTIONS
 from cds_service.fhirpath.model import ABSTRACT, is_fhir_type
 from cds_service.fhirpath.parser import parse
@@ -181,21 +181,27 @@ class Library:
             scope, compiler = self._root(definition.expression, self.root_type, traced=traced)
             body = _named(scope, definition, (*active, definition.name), scope.types)
             code = _compiled(compiler, self.tree(definition), body)
-            run = naming(code.run, definition.name)
-            text = f"%{definition.name}"
-            found = Shared(text, run, compiler.size, code.reads, code.types, traced, code.constant)
-            self._shared[key] = found
+            found = self._shared[key] = Shared(
+                text=f"%{definition.name}",
+                definition=definition.name,
+                run=code.run,
+                size=compiler.size,
+                reads=code.reads,
+                types=code.types,
+                traced=traced,
+                constant=code.constant,
+            )
         return found
 
     def shared_call(
-        self, key: str, build: Callable[[Compiling], Code], *, traced: bool
+        self, key: str, name: str, build: Callable[[Compiling], Code], *, traced: bool
     ) -> Shared | None:
         """The compiled call of a definition, None when its body depends on its focus."""
         place = (key, traced)
         if place not in self._calls:
             compiler = Compiler(traced=traced)
             code = build(compiler)
-            shared = Shared(key, code.run, compiler.size, code.reads, code.types, traced)
+            shared = Shared(key, name, code.run, compiler.size, code.reads, code.types, traced)
             self._calls[place] = shared if code.closed else None
         return self._calls[place]
 

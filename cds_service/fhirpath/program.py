@@ -35,9 +35,16 @@ class Program:
         """The items that the expression answers for a focus (items, or JSON of the root type).
 
         An `Incomplete` list when not everything about the answer is known. EvaluationError when
-        the data does not fit the expression or the budget is used up.
+        the data does not fit the expression or the budget is used up. What it answers for the
+        evaluation's own focus is kept there: many plans ask the same question.
         """
-        return self._run(Frame(evaluation, self._size), focus)
+        if focus is not evaluation.focus:
+            return self._run(Frame(evaluation, self._size), focus)
+        home = evaluation if evaluation.parent is None else evaluation.home(self.reads)
+        found: list[Any] | None = home.memo.get(self)
+        if found is None:
+            found = home.memo[self] = self._run(Frame(home, self._size), focus)
+        return found
 
     def __call__(
         self,

@@ -153,9 +153,32 @@ def _is_kind(kind: str, wanted: TypeSpecifier) -> bool:
     return wanted.namespace != "System" and wanted.name in ancestors(kind)
 
 
+def _below(key: str) -> Values:
+    """The values under one JSON key; null is nothing."""
+    extra = f"_{key}"
+
+    def read(raw: Any) -> Any:
+        if type(raw) is not dict or extra in raw:
+            return ODD
+        value = raw.get(key)
+        if value is None:
+            return NONE
+        if type(value) is not list:
+            return (value,)
+        return [part for part in value if part is not None] if None in value else value
+
+    return read
+
+
 def _along(keys: list[str]) -> Values:
-    """The values under one JSON key after the other; null is nothing."""
-    steps = [(key, f"_{key}", _along([key]) if keys[1:] else _itself) for key in keys]
+    """The values under one JSON key after the other."""
+    if not keys:
+        return _itself
+    return _below(keys[0]) if len(keys) == 1 else _far_below(keys)
+
+
+def _far_below(keys: list[str]) -> Values:
+    steps = [(key, f"_{key}", _below(key)) for key in keys]
 
     def read(raw: Any) -> Any:
         found: Any = (raw,)
@@ -177,7 +200,7 @@ def _along(keys: list[str]) -> Values:
                 found = [part for part in value if part is not None] if None in value else value
         return found
 
-    return read if keys else _itself
+    return read
 
 
 def _either(readers: list[Values]) -> Values:

@@ -15,10 +15,10 @@ from cds_service.fhirpath.functions.registry import Dependencies, merged, withou
 from cds_service.fhirpath.rows import ODD, Kept
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from cds_service.fhirpath.code import Code, Compiling, Run, Scope, Site
-    from cds_service.fhirpath.rows import Fact, Leading, Path
+    from cds_service.fhirpath.rows import Fact, Path
     from cds_service.fhirpath.syntax import Syntax
 
 
@@ -77,19 +77,48 @@ def set_index(frame: Frame, slot: int, position: int, *, known: bool) -> None:
 def filtered(receiver: Code, row: Lambda) -> Run:
     """The closure of `where`: an unknown criterion leaves the row out and the result incomplete.
 
-    Of a variable, rows are found by their codes when the criterion starts with a value set. What
-    JSON alone tells of a row is asked first; the criterion is evaluated where that is not enough.
+    Of a variable, rows are found by their codes when the criterion starts with a value set; where
+    it is nothing else, those found are the answer.
     """
-    source, criterion, slot = receiver.run, row.code.run, row.index_slot
-    fact, is_whole = row.code.fact or row.code.guard, row.code.fact is not None
-    rest = row.code.rest or criterion
+    source, judged = receiver.run, _judged(row)
     leading = row.code.leading if receiver.stable else None
 
-    def run(frame: Frame, this: list[Any]) -> list[Any]:
+    def run_over_all(frame: Frame, this: list[Any]) -> list[Any]:
         items = source(frame, this)
         if not items:
             return items
-        positions = _positions(frame, items, leading)
+        frame.evaluation.budget.charge(len(items))
+        return judged(frame, items, range(len(items)))
+
+    if leading is None:
+        return run_over_all
+
+    def run_by_code(frame: Frame, this: list[Any]) -> list[Any]:
+        items = source(frame, this)
+        if not items:
+            return items
+        index = frame.evaluation.index(items, leading)
+        positions = index.candidates(leading)
+        frame.evaluation.budget.charge(len(positions))
+        if positions and (index.odd or not leading.whole):
+            return judged(frame, items, positions)
+        out = [items[position] for position in positions]
+        return out if type(items) is list else Incomplete(out)
+
+    return run_by_code
+
+
+def _judged(row: Lambda) -> Callable[[Frame, list[Any], Sequence[int]], list[Any]]:
+    """The rows at some positions of which the criterion is true.
+
+    What JSON alone tells of a row is asked first; the criterion is evaluated where that is not
+    enough.
+    """
+    criterion, slot = row.code.run, row.index_slot
+    fact, is_whole = row.code.fact or row.code.guard, row.code.fact is not None
+    rest = row.code.rest or criterion
+
+    def kept(frame: Frame, items: list[Any], positions: Sequence[int]) -> list[Any]:
         known = complete = type(items) is list
         out: list[Any] = []
         for position, verdict in _told(fact, items, positions):
@@ -104,16 +133,7 @@ def filtered(receiver: Code, row: Lambda) -> Run:
                 complete = False
         return out if complete else Incomplete(out)
 
-    return run
-
-
-def _positions(frame: Frame, items: list[Any], leading: Leading | None) -> Sequence[int]:
-    """Where the rows stand that are to be looked at, accounted for."""
-    positions: Sequence[int] = range(len(items))
-    if leading is not None:
-        positions = frame.evaluation.candidates(items, leading)
-    frame.evaluation.budget.charge(len(positions))
-    return positions
+    return kept
 
 
 def _told(
