@@ -1,0 +1,74 @@
+"""The rules that have no card of their own stand as lines in the cards of others.
+
+Source: rules C.1 and B.1, ruling 5; the parents of R68 and R80 are Readings of this project.
+"""
+
+from __future__ import annotations
+
+import pytest
+from rule_plans import cards, lines, rule_of, rule_plans
+
+PLANS = {rule_of(plan): plan for plan in rule_plans()}
+
+LINES = {
+    "R38": (("R29", "R30"), "Short cognitive interventions matched longer programmes"),
+    "R54": (("R52", "R53"), "In chronic pain possible for a limited time if an experienced"),
+    "R60": (("R59",), "In the first days self-management is acceptable."),
+    "R61": (("R59",), "Avoid long sitting and standing, heavy lifting and deep bending"),
+    "R68": (("R34", "R35"), "Progressive muscle relaxation or autogenic training"),
+    "R69": (("R33",), "No exercise form has proven superior; activating and time-contingent"),
+    "R70": (("R33",), "Back school as part of an active plan."),
+    "R71": (("R59",), "Overweight and smoking are risk factors for back pain"),
+    "R77": (("R76",), "Classify as non-specific, radicular or specific"),
+    "R78": (("R59",), "Pain usually eases within a month; about half are recovered at 3 months"),
+    "R79": (("R59",), "Report side effects; do not change an opioid dose on your own."),
+    "R80": (("R31", "R35", "R36"), "Physiotherapy ends when goals are met"),
+}
+"""Line-only rule → the rules in whose cards it stands, and how the line begins."""
+
+
+@pytest.mark.parametrize(
+    ("rule", "parent"),
+    [(rule, parent) for rule, (parents, _) in LINES.items() for parent in parents],
+)
+def test_a_line_rule_stands_in_every_card_of_its_parent(rule, parent):
+    wording = LINES[rule][1]
+
+    for card in cards(PLANS[parent]):
+        assert [text for text in lines(card).values() if text.startswith(wording)], card["id"]
+
+
+@pytest.mark.parametrize("rule", sorted(LINES))
+def test_a_line_rule_stands_in_no_other_card(rule):
+    parents, wording = LINES[rule]
+
+    carriers = {
+        name
+        for name, plan in PLANS.items()
+        for card in cards(plan)
+        if any(text.startswith(wording) for text in lines(card).values())
+    }
+
+    assert carriers == set(parents)
+
+
+@pytest.mark.parametrize("rule", sorted(LINES))
+def test_a_line_rule_has_no_plan_of_its_own(rule):
+    assert rule not in PLANS
+
+
+@pytest.mark.parametrize("braked", ["R16", "R21"])
+def test_r14_brakes_the_advice_against_imaging_and_tests(braked):
+    expressions = str(PLANS[braked]["extension"]) + str(PLANS[braked]["action"])
+
+    assert "isSuspicious().isTrue().not()" in expressions
+
+
+def test_r14_has_a_card_for_physiotherapists_only():
+    conditions = [
+        condition["expression"]["description"]
+        for card in cards(PLANS["R14"])
+        for condition in card["condition"]
+    ]
+
+    assert "the user is a physiotherapist" in conditions
