@@ -72,17 +72,15 @@ def _seconds(value: str) -> float:
     return seconds
 
 
-def _loopback(value: str) -> str:
+def _address(value: str) -> str:
     try:
-        is_loopback = value == "localhost" or ip_address(value).is_loopback
+        return value if value == "localhost" else str(ip_address(value))
     except ValueError:
-        is_loopback = False
-    if not is_loopback:
-        raise _NotAllowed(
-            "a loopback address (127.0.0.1, ::1 or localhost), because callers are not verified; "
-            "let a reverse proxy on this host do TLS and verify the callers"
-        )
-    return value
+        raise _NotAllowed("an IP address such as 127.0.0.1 or 0.0.0.0, or localhost") from None
+
+
+def _is_loopback(host: str) -> bool:
+    return host == "localhost" or ip_address(host).is_loopback
 
 
 def _zone(value: str) -> ZoneInfo:
@@ -172,8 +170,8 @@ class Settings:
         _Setting(
             "CDS_HOST",
             "127.0.0.1",
-            _loopback,
-            "Address to listen on: loopback only, with a reverse proxy in front for others.",
+            _address,
+            "Address to listen on: loopback only, unless `CDS_TENANTS` says who may call.",
         ),
     ]
     port: Annotated[
@@ -239,6 +237,25 @@ class Settings:
             "2",
             _seconds,
             "Seconds that all FHIR reads of one call may take together.",
+        ),
+    ]
+    tenants: Annotated[
+        Path | None,
+        _Setting(
+            "CDS_TENANTS",
+            None,
+            _path,
+            "File that says which clients may call, with their keys and FHIR servers.",
+            without="no caller is verified",
+        ),
+    ]
+    discovery: Annotated[
+        str,
+        _Setting(
+            "CDS_DISCOVERY",
+            "open",
+            _one_of("open", "protected"),
+            "Whether everybody may read the services and guidelines, or the tenants only.",
         ),
     ]
     open_fhir_servers: Annotated[
@@ -314,6 +331,11 @@ class Settings:
         ),
     ]
 
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this host can call."""
+        return _is_loopback(self.host)
+
     def effective(self) -> str:
         """One `NAME=value` line per setting, as in force, with passwords masked."""
         values = {name: getattr(self, name) for name in _settings()}
@@ -367,9 +389,25 @@ def load(environ: Mapping[str, str]) -> Settings:
             values[name] = values.get(name) if text is None else about.parse(text)
         except _NotAllowed as allowed:
             problems.append(f"{about.variable} must be {allowed}")
+    problems += () if problems else _trust_problems(Settings(**values))
     if problems:
         raise ConfigError("; ".join(problems))
     return Settings(**values)
+
+
+def _trust_problems(settings: Settings) -> Iterator[str]:
+    """Settings that are right by themselves and together let somebody in."""
+    if settings.tenants is None and not settings.is_loopback:
+        yield (
+            "CDS_HOST must be a loopback address (127.0.0.1, ::1 or localhost), because callers "
+            "are not verified; name the clients in a file and set CDS_TENANTS"
+        )
+    if settings.tenants is None and settings.discovery == "protected":
+        yield "CDS_DISCOVERY=protected needs CDS_TENANTS, which says who may read it"
+    if settings.tenants is not None and settings.workbench:
+        yield "CDS_WORKBENCH must be no with CDS_TENANTS: its pages do not verify their callers"
+    if settings.tenants is not None and settings.open_fhir_servers:
+        yield "CDS_OPEN_FHIR_SERVERS must be no with CDS_TENANTS: a tenant says it for its servers"
 
 
 def _settings() -> dict[str, _Setting]:

@@ -122,10 +122,14 @@ class RequestError(CdsError):
 
 
 class NotTrusted(CdsError):
-    """The caller is not on the list; the reason stays in the log."""
+    """The caller is not on the list; message and `reason`, a short code, stay in the log."""
 
     default_code = "not-trusted"
     status = 401
+
+    def __init__(self, message: str, *, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class UnknownService(CdsError):

@@ -112,9 +112,26 @@ def test_a_wrong_database_address_is_not_repeated_with_its_password():
     assert "s3cret" not in problem(DATABASE_URL="mysql://cds:s3cret@db/cds")
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.5", "::", "cds.example.org"])
-def test_only_loopback_is_served_because_callers_are_not_verified(host):
-    assert "reverse proxy" in problem(HOST=host)
+@pytest.mark.requirement("J3", "C10")
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.5", "::"])
+def test_only_loopback_is_served_while_callers_are_not_verified(host):
+    assert "because callers are not verified" in problem(HOST=host)
+    assert load({"CDS_HOST": host, "CDS_TENANTS": "tenants.toml"}).host == host
+
+
+def test_a_host_is_an_address():
+    assert "CDS_HOST must be an IP address" in problem(HOST="cds.example.org")
+
+
+@pytest.mark.requirement("C10")
+@pytest.mark.parametrize("name", ["WORKBENCH", "OPEN_FHIR_SERVERS"])
+def test_what_lets_anybody_in_does_not_go_with_tenants(name):
+    said = problem(TENANTS="tenants.toml", **{name: "yes"})
+    assert said.startswith(f"CDS_{name} must be no with CDS_TENANTS")
+
+
+def test_protected_discovery_needs_tenants():
+    assert "needs CDS_TENANTS" in problem(DISCOVERY="protected")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.9", "::1", "localhost"])

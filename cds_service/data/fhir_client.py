@@ -16,7 +16,7 @@ from cds_service.data.guarded_http import GuardedHttp, NoAnswer
 from cds_service.errors import RequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
     from types import TracebackType
 
@@ -56,22 +56,25 @@ class FhirReader:
         ca_bundle: PEM file of the only authorities that vouch for the servers; by default the
             public ones.
         allow_open_servers: whether a server is read without an access token (AUTHZ-17).
+        on_refusal: told the reason, once per call, when a call's server is not read.
         max_pages: pages of one search that are read.
         max_bytes: bytes of one answer, unpacked.
         max_entries: Bundle entries of one search after which no further page is read.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  each limit has its name
         self,
         guard: Guard | None = None,
         *,
         ca_bundle: Path | None = None,
         allow_open_servers: bool = False,
+        on_refusal: Callable[[str], None] = lambda _: None,
         max_pages: int = 20,
         max_bytes: int = 5_000_000,
         max_entries: int = 10_000,
     ) -> None:
         self.allow_open_servers = allow_open_servers
+        self.on_refusal = on_refusal
         self.max_pages = max_pages
         self.max_entries = max_entries
         self._guard = guard or outbound.AnyPublicServer()

@@ -59,14 +59,20 @@ class GuardedHttp:
         self._adapter.close()
 
     def get(self, url: str, headers: Mapping[str, str], deadline: Deadline) -> bytes:
-        """The body of a 200 answer that says it is JSON; raises NoAnswer for everything else.
+        """The body that `fetch` gives."""
+        return self.fetch(url, headers, deadline)[0]
+
+    def fetch(
+        self, url: str, headers: Mapping[str, str], deadline: Deadline
+    ) -> tuple[bytes, Mapping[str, str]]:
+        """Body and headers of a 200 answer that says it is JSON; raises NoAnswer for all else.
 
         `url` lies at or below a base that the guard does not refuse: that is the caller's part.
         """
         response = self._send(url, headers, deadline)
         try:
             self._check_head(response)
-            return self._body(response, deadline)
+            return self._body(response, deadline), response.headers
         finally:
             response.close()
 

@@ -157,6 +157,8 @@ def _answers(
     if reader is None or server is None:
         return [Answer(job.first, "the request names no FHIR server to read") for job in reads]
     refusal = reader.refusal(server)
+    if refusal and reads:
+        reader.on_refusal(refusal)
     deadline = _token_deadline(message, deadline)
     executor = ThreadPoolExecutor(_MAX_THREADS, thread_name_prefix="fhir-read")
     futures: list[Future[Answer] | None] = [

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from cds_service.data.fhir_client import FhirReader
     from cds_service.data.plan_library import PlanLibrary
     from cds_service.engine import Service
-from cds_service.store import Store
+    from cds_service.store import Store
+    from cds_service.tenants import Tenant
 
 PROFILES = ("core", "nl", "de", "no")
 """The profiles a site can choose; what they mean stands in the plans, as `%profile`."""
@@ -49,7 +50,10 @@ class Answer:
 
 
 class HookService:
-    """The services of one library for one process. Holds nothing about any patient."""
+    """The services of one library for one process. Holds nothing about any patient.
+
+    `reader` reads FHIR servers for callers that are not verified; `readers` for each tenant, by id.
+    """
 
     profiles = PROFILES
 
@@ -61,12 +65,14 @@ class HookService:
         deadline_s: float = 2.0,
         store: Store | None = None,
         profile: str = DEFAULT_PROFILE,
+        readers: Mapping[str, FhirReader] | None = None,
     ) -> None:
         self.library = library
         self.reader = reader
         self.deadline_s = deadline_s
         self.store = store
         self.profile = profile
+        self.readers = readers or {}
 
     def chosen(self, profile: str | None) -> str:
         """The profile asked for, or this site's; raises UnknownService for one that is not ours."""
@@ -78,14 +84,22 @@ class HookService:
             )
         return chosen
 
-    def discovery(self, profile: str | None = None) -> dict[str, Any]:
+    def discovery(
+        self, profile: str | None = None, *, tenant: Tenant | None = None
+    ) -> dict[str, Any]:
         """The discovery document (CDS Hooks 2.0.1), for the profile in the URL or ours.
 
-        The profile chooses the language too: discovery depends on nothing but its URL (DISC-21).
+        The profile chooses the language too: discovery depends on nothing but its URL (DISC-21)
+        and, where it is known, who asks: a tenant sees the services that it may call, in its own
+        profile and language.
         """
-        chosen = self.chosen(profile)
-        language = _LANGUAGE_OF.get(chosen, DEFAULT_LANGUAGE)
-        services = self.library.services.values()
+        chosen = self.chosen(profile or (tenant.profile if tenant else None))
+        language = _language_of(chosen, tenant)
+        services = [
+            service
+            for service in self.library.services.values()
+            if tenant is None or tenant.may_call(service.id)
+        ]
         return {"services": [_listed(item, chosen, language) for item in services]}
 
     def overview(self) -> list[dict[str, Any]]:
@@ -114,7 +128,7 @@ class HookService:
             "problems": [str(problem) for problem in self.library.content.unsupported],
         }
 
-    def call(
+    def call(  # noqa: PLR0913  what the edge knows of a call
         self,
         service_id: str,
         body: object,
@@ -123,15 +137,19 @@ class HookService:
         decision_id: UUID,
         profile: str | None = None,
         accept_language: str | None = None,
+        tenant: Tenant | None = None,
     ) -> Answer:
         """Answer one hook call at the moment `now`, aware and in the site's time zone.
+
+        `tenant` is who calls, where callers are verified: its FHIR servers are read, and its
+        profile and language count where the request names none.
 
         Raises UnknownService, RequestError for a message that does not fit the hook, and
         PrefetchUnavailable when required data cannot be had. A failing expression raises nothing:
         it is a verdict in the outcome.
         """
         service = self.library.service(service_id)
-        chosen = self.chosen(profile)
+        chosen = self.chosen(profile or (tenant.profile if tenant else None))
         message = schemas.load_request(body, service.hook)
         data = prefetch.resolve(
             [
@@ -139,13 +157,11 @@ class HookService:
                 for item in service.requirements
             ],
             message,
-            reader=self.reader,
+            reader=self.readers.get(tenant.id) if tenant else self.reader,
             deadline=Deadline(self.deadline_s),
         )
         outcome = apply(service.plan, _situation(message, data, chosen, now, decision_id))
-        language = languages.negotiate(
-            accept_language, otherwise=_LANGUAGE_OF.get(chosen, DEFAULT_LANGUAGE)
-        )
+        language = languages.negotiate(accept_language, otherwise=_language_of(chosen, tenant))
         shown = cards.from_outcome(outcome, cards.Reader(decision_id, language, chosen, now.date()))
         decision = Decision(
             decision_id=str(decision_id),
@@ -158,6 +174,7 @@ class HookService:
             cards=tuple(_recorded(card) for card in shown),
             verdicts=outcome.counts(),
             milliseconds=0.0,
+            tenant=tenant.id if tenant else "",
             rule_verdicts=_rule_verdicts(outcome, cards.rules_shown(shown)),
         )
         return Answer({"cards": shown}, outcome, decision, language)
@@ -175,6 +192,13 @@ class HookService:
             raise UnknownService("this service takes no feedback: it runs without a store")
         self.store.add_feedback(Sender(service.id, tenant), items, received=received)
         return len(items)
+
+
+def _language_of(profile: str, tenant: Tenant | None) -> str:
+    """The language where a request names none: the tenant's, else that of the profile."""
+    if tenant is not None and tenant.language is not None:
+        return tenant.language
+    return _LANGUAGE_OF.get(profile, DEFAULT_LANGUAGE)
 
 
 def _listed(service: Service, profile: str, language: str) -> dict[str, Any]:

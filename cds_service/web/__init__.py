@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 from flask_cors import CORS
 
+from cds_service import tenants
 from cds_service.data import plan_library
 from cds_service.data.fhir_client import FhirReader
+from cds_service.data.outbound import AllowList
 from cds_service.errors import StoreUnavailable
-from cds_service.hooks.service import HookService
+from cds_service.hooks.languages import LANGUAGES
+from cds_service.hooks.service import PROFILES, HookService
 from cds_service.store import Store
-from cds_service.web import cds_hooks, errors, fhir, logs, metrics, pages, workbench
+from cds_service.web import auth, cds_hooks, errors, fhir, logs, metrics, pages, workbench
 from cds_service.web.admission import Admission
 
 if TYPE_CHECKING:
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
     from flask import Response
 
     from cds_service.config import Settings
+    from cds_service.data.plan_library import PlanLibrary
+    from cds_service.tenants import Tenant
 
 _ANY_LOCALHOST = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?\Z")
 _PREFLIGHT_MAX_AGE_S = 600
@@ -36,6 +41,7 @@ def create_app(settings: Settings, *, log: TextIO | None = None) -> Flask:
 
     Raises:
         ContentErrors: the guideline content has problems; all are listed.
+        TenantsError: the tenants file has problems; all are listed.
     """
     logger = logs.make_logger(settings.log_level, log)
     library = plan_library.load(settings.plans)
@@ -50,15 +56,25 @@ def create_app(settings: Settings, *, log: TextIO | None = None) -> Flask:
         store.prepare()
     except StoreUnavailable as problem:
         logger.warning("no store yet", problem=problem.message)
+    trusted = _trusted(settings, library)
     hooks = HookService(
         library,
-        reader=FhirReader(allow_open_servers=settings.open_fhir_servers),
+        reader=_reader(allow_open_servers=settings.open_fhir_servers),
         deadline_s=settings.deadline_s,
         store=store,
         profile=settings.profile,
+        readers={
+            tenant.id: _reader(
+                AllowList(tenant.fhir_servers),
+                ca_bundle=tenant.ca_bundle,
+                allow_open_servers=tenant.reads_without_token,
+            )
+            for tenant in trusted
+        },
     )
     app = Flask(__name__)
     app.extensions["store"] = store
+    app.extensions["tenants"] = trusted
     app.config["MAX_BODY_BYTES"] = settings.max_body_bytes
     # One byte more is read: a body in chunks would else be cut at the limit, not refused.
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes + 1
@@ -66,6 +82,10 @@ def create_app(settings: Settings, *, log: TextIO | None = None) -> Flask:
     app.url_map.merge_slashes = False
     logs.attach(app, logger)
     errors.register(app)
+    if trusted:
+        protects = settings.discovery == "protected"
+        gate = auth.Gate(trusted, store.seen_tokens, protects_discovery=protects)
+        app.before_request(gate.check)
     app.after_request(_protect)
     CORS(
         app,
@@ -96,6 +116,19 @@ def create_app(settings: Settings, *, log: TextIO | None = None) -> Flask:
         refused=counts.refused,
     )
     return app
+
+
+def _trusted(settings: Settings, library: PlanLibrary) -> tuple[Tenant, ...]:
+    """The tenants of the site; none where no caller is verified."""
+    if settings.tenants is None:
+        return ()
+    known = tenants.Known(PROFILES, LANGUAGES, tuple(library.services), settings.is_loopback)
+    return tenants.read(settings.tenants, known)
+
+
+def _reader(guard: AllowList | None = None, **options: Any) -> FhirReader:
+    """A reader that tells the log when it does not read the server of a call."""
+    return FhirReader(guard, on_refusal=lambda why: logs.note(fhir_server_refused=why), **options)
 
 
 def _protect(response: Response) -> Response:

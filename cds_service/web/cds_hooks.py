@@ -17,6 +17,7 @@ from flask import Blueprint, Response, current_app, g, request
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from cds_service import fhir_json
+from cds_service.web import auth
 from cds_service.web.errors import JSON
 from cds_service.web.logs import elapsed_ms, note
 
@@ -44,7 +45,11 @@ class Endpoints:
 
     def discovery(self, profile: str | None = None) -> Response:
         """The services; cacheable, because nothing in it depends on the request (DISC-21)."""
-        response = _json(self.hooks.discovery(profile))
+        caller = auth.tenant()
+        response = _json(self.hooks.discovery(profile, tenant=caller))
+        if caller is not None:
+            response.cache_control.private = True
+        response.vary.add("Authorization")
         response.cache_control.max_age = DISCOVERY_MAX_AGE_S
         response.add_etag()
         response.make_conditional(request)
@@ -60,6 +65,7 @@ class Endpoints:
             decision_id=g.decision_id,
             profile=profile,
             accept_language=request.headers.get("Accept-Language"),
+            tenant=auth.tenant(),
         )
         decision = replace(answer.decision, milliseconds=elapsed_ms())
         note(
@@ -78,7 +84,14 @@ class Endpoints:
     def feedback(self, service_id: str, profile: str | None = None) -> Response:
         """Nothing, after what users did is durable (FB-16, FB-17)."""
         self._check(service_id, profile)
-        note(items=self.hooks.feedback(service_id, json_body(), received=datetime.now(UTC)))
+        caller = auth.tenant()
+        items = self.hooks.feedback(
+            service_id,
+            json_body(),
+            received=datetime.now(UTC),
+            tenant=caller.id if caller else "",
+        )
+        note(items=items)
         response = Response(status=200)
         del response.headers["Content-Type"]
         return response

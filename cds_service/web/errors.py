@@ -56,7 +56,8 @@ def of_ours(error: CdsError) -> Response:
     if isinstance(error, PrefetchUnavailable):
         logs.note(unavailable=list(error.keys))
     if isinstance(error, NotTrusted):
-        return _answer(401, "the caller is not known here", code=error.code)
+        logs.note(refused=error.reason, because=error.message)
+        return _not_trusted()
     place = f"{error.where}: " if error.where and str(error.where) else ""
     text = place + error.message
     if error.hint:
@@ -91,7 +92,23 @@ def _bug(error: Exception) -> Response:
     return _answer(500, f"an error on our side; please report decision {g.decision_id}", code="bug")
 
 
-def _answer(status: int, text: str, *, code: str, member: str | None = None) -> Response:
+def _not_trusted() -> Response:
+    """The same bytes whatever the reason (SEC-28, C9): not even the decision id differs."""
+    code = NotTrusted.default_code
+    response = _answer(401, "the caller is not known here", code=code, outcome_id=code)
+    response.headers["WWW-Authenticate"] = "Bearer"
+    response.cache_control.no_store = True
+    return response
+
+
+def _answer(
+    status: int,
+    text: str,
+    *,
+    code: str,
+    member: str | None = None,
+    outcome_id: str | None = None,
+) -> Response:
     issue: dict[str, Any] = {
         "severity": "error" if status < 500 else "fatal",
         "code": _ISSUES.get(status, "exception" if status >= 500 else "invalid"),
@@ -100,5 +117,9 @@ def _answer(status: int, text: str, *, code: str, member: str | None = None) -> 
     }
     if member:
         issue["expression"] = [member]
-    outcome = {"resourceType": "OperationOutcome", "id": str(g.decision_id), "issue": [issue]}
+    outcome = {
+        "resourceType": "OperationOutcome",
+        "id": outcome_id or str(g.decision_id),
+        "issue": [issue],
+    }
     return Response(fhir_json.encode(outcome), status=status, content_type=JSON)

@@ -88,6 +88,8 @@ def bug(error: BaseException) -> dict[str, Any]:
 def _level(name: str, status: int) -> str:
     if status == 500:
         return "error"
+    if status == 401:
+        return "warning"
     return "debug" if name in _PROBES and status == 200 else "info"
 
 

@@ -68,6 +68,8 @@ def blueprint(hooks: HookService, store: Store, settings: Settings) -> Blueprint
         ]
         state["store"] = "away" if store_problem else "ready"
         state["ready"] = state["ready"] and not store_problem
+        state["callers"] = "verified" if settings.tenants else "not verified"
+        state["discovery"] = settings.discovery
         if problems:
             state["problems"] = problems
         return _state(state, status=200 if state["ready"] else 503)

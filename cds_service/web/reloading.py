@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from cds_service.data import watching
 from cds_service.errors import ContentErrors
+from cds_service.tenants import TenantsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -30,7 +31,8 @@ class Reloading:
     """A WSGI application that can be replaced while it serves.
 
     Args:
-        make: makes the application from the folder as it is now; raises ContentErrors.
+        make: makes the application from the files as they are now; raises ContentErrors and
+            TenantsError.
         tell: shows a line to whoever watches the terminal.
     """
 
@@ -44,13 +46,19 @@ class Reloading:
         return self.app(environ, start_response)
 
     def reload(self) -> bool:
-        """Put the folder's content in force; False when it has problems and the old one stays."""
+        """Put the files in force; False when they have problems and the old ones stay."""
         try:
             app = self._make()
         except ContentErrors as problems:
             sentences = _shortened([str(problem) for problem in problems.problems])
             self.app.config[RELOAD_PROBLEMS] = sentences
             self._tell("\n".join(["guidelines changed, not in force:", *sentences]))
+            return False
+        except TenantsError as problem:  # `/ready` names no tenant
+            self.app.config[RELOAD_PROBLEMS] = [
+                "the tenants file has problems; the start shows them"
+            ]
+            self._tell(f"tenants changed, not in force: {problem}")
             return False
         old, self.app = self.app, app
         _close_later(old)

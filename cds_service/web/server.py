@@ -84,6 +84,12 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         if self._reload:
             self._application.follow(self._settings.plans)
 
+    def _callers(self) -> str:
+        """Who is let in, a line each; public facts only."""
+        trusted = self._application.app.extensions["tenants"]
+        lines = [tenant.effective() for tenant in trusted] or ["not verified; loopback only"]
+        return "".join(f"  {line}\n" for line in lines)
+
     def _announce(self, server: Arbiter) -> None:
         gc.freeze()  # what is loaded now stays shared with the processes forked from here
         address = str(server.LISTENERS[0])
@@ -92,6 +98,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             f"  start page  {address}/\n"
             f"  discovery   {address}/cds-services\n"
             f"  ready       {address}/ready\n"
+            f"callers\n{self._callers()}"
             "settings\n"
             + "".join(f"  {line}\n" for line in self._settings.effective().splitlines())
         )

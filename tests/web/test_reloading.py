@@ -92,3 +92,22 @@ def test_a_hangup_with_broken_guidelines_changes_nothing(tmp_path, plans):
 
         state = until(lambda state: "problems" in state, server)
         assert (state["ready"], state["revision"]) == (True, before)
+
+
+@pytest.mark.requirement("C10")
+def test_a_hangup_with_a_broken_tenants_file_locks_nobody_out_and_lets_nobody_in(tmp_path, plans):
+    tenants = tmp_path / "tenants.toml"
+    tenants.write_text(
+        '[tenants.hospital]\nissuers = ["https://ehr.example.org"]\n'
+        'audience = "https://cds.example.org"\njwks_urls = ["https://ehr.example.org/keys"]\n'
+    )
+    running = serving(tmp_path, WORKERS="1", PLANS=str(plans), TENANTS=str(tenants))
+    with closing(running) as servers:
+        server = next(servers)
+        tenants.write_text("[tenants.hospital]\n")
+        server.process.send_signal(signal.SIGHUP)
+
+        state = until(lambda state: "problems" in state, server)
+        assert (state["ready"], state["callers"]) == (True, "verified")
+        assert "hospital" not in json.dumps(state)
+        assert server.open("POST", "/cds-services/x", json={}).status == 401

@@ -1,0 +1,55 @@
+"""A token is used once, over all threads, processes, replicas and restarts (SEC-35, C8).
+
+The store knows; while it cannot be asked, each process goes on with what it remembers itself, so
+that calls are answered: a stolen token then works once per process, and only within its life.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from cds_service.errors import NotTrusted, StoreUnavailable
+from cds_service.web.logs import note
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from cds_service.store import SeenTokens
+    from cds_service.web.auth.tokens import Caller
+
+MOST_REMEMBERED = 100_000
+
+
+class Replay:
+    """Remembers the tokens of this process, and asks the store about those of all."""
+
+    def __init__(self, seen: SeenTokens, *, most: int = MOST_REMEMBERED) -> None:
+        self._seen = seen
+        self._most = most
+        self._here: dict[tuple[str, str], datetime] = {}
+        self._lock = Lock()
+
+    def claim(self, caller: Caller, now: datetime) -> None:
+        """Use up a token; raises NotTrusted when it was used before."""
+        digest = hashlib.sha256(caller.jti.encode()).hexdigest()
+        is_first = self._is_first_here((caller.issuer, digest), caller.valid_until, now)
+        if is_first:
+            try:
+                is_first = self._seen.claim(digest, caller.issuer, caller.valid_until, now=now)
+            except StoreUnavailable:
+                note(replay="known to this process only")
+        if not is_first:
+            raise NotTrusted("it was used before", reason="replay")
+
+    def _is_first_here(self, token: tuple[str, str], until: datetime, now: datetime) -> bool:
+        with self._lock:
+            if len(self._here) >= self._most:
+                self._here = {known: end for known, end in self._here.items() if end > now}
+            if len(self._here) >= self._most:
+                raise NotTrusted("more tokens than can be remembered", reason="replay")
+            if token in self._here:
+                return False
+            self._here[token] = until
+            return True
