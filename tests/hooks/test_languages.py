@@ -68,3 +68,9 @@ def test_facts_from_the_chart_stay_text_in_markdown(payload):
     assert html.count("<") == 2  # the paragraph around it, nothing else
     assert "\u202e" not in html
     assert "://" not in languages.escape(payload)
+
+
+def test_a_fact_that_looks_like_a_placeholder_is_shown_as_it_is():
+    text = Text("Found: {x}.", {})
+
+    assert languages.plain_text(text, "en", {"x": ["{y}"], "y": ["no"]}) == "Found: {y}."
