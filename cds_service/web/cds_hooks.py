@@ -47,9 +47,10 @@ class Endpoints:
         """The services; cacheable, because nothing in it depends on the request (DISC-21)."""
         caller = auth.tenant()
         response = _json(self.hooks.discovery(profile, tenant=caller))
+        if current_app.extensions["tenants"]:
+            response.vary.add("Authorization")
         if caller is not None:
             response.cache_control.private = True
-        response.vary.add("Authorization")
         response.cache_control.max_age = DISCOVERY_MAX_AGE_S
         response.add_etag()
         response.make_conditional(request)

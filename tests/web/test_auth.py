@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from client_keys import ClientKey, Token, base64url, claims, key, signed
 from contract.clients import Answer, Client, client_with
+from fhir_stub import FhirStub
 from key_server import KeyServer, jwks
 
 if TYPE_CHECKING:
@@ -635,3 +636,47 @@ def test_a_key_with_a_published_private_half_is_refused_beyond_the_demo(
 
         assert call(default, token(by=public).text()).status == 401
         assert let_in(call(demo, token(by=public).text()))
+
+
+# --- a tenant's FHIR server ---
+
+
+@pytest.mark.requirement("AUTHZ-12", "AUTHZ-13", "SEC-34", "D8", "PHI-3")
+def test_missing_data_are_read_from_the_tenants_server_with_its_token_alone(
+    tmp_path: Path, key_server: KeyServer, message: Callable[..., Any]
+) -> None:
+    patient = {"resourceType": "Patient", "id": "p", "birthDate": "1980-01-01"}
+    with FhirStub([patient], token="access-t0ken") as fhir:
+        extra = f'fhir_servers = ["{fhir.base}"]'
+        app = started(tmp_path, key_server.url(), extra=extra)
+        body = message("patient-view", fhirServer=fhir.base, prefetch={})
+        body["fhirAuthorization"] = {"access_token": "access-t0ken", "token_type": "Bearer"}
+        bearer = token().text()
+
+        answer = call(app, bearer, body=body)
+
+    assert answer.status == 200
+    assert {seen.headers["Authorization"] for seen in fhir.seen} == {"Bearer access-t0ken"}
+    assert all(seen.method == "GET" for seen in fhir.seen)
+    kept = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    for secret in ("access-t0ken", bearer, bearer.split(".")[2]):
+        assert secret not in app.log.getvalue()
+        assert secret.encode() not in kept
+
+
+@pytest.mark.requirement("AUTHZ-17", "OUT-1")
+@pytest.mark.parametrize(("extra", "status"), [("", 412), ("\nreads_without_token = true", 200)])
+def test_a_server_is_read_without_a_token_only_where_the_tenant_says_so(
+    tmp_path: Path, key_server: KeyServer, message: Callable[..., Any], extra: str, status: int
+) -> None:
+    patient = {"resourceType": "Patient", "id": "p", "birthDate": "1980-01-01"}
+    with FhirStub([patient]) as fhir:
+        listed = f'fhir_servers = ["{fhir.base}"]{extra}'
+        app = started(tmp_path, key_server.url(), extra=listed)
+        body = message("patient-view", fhirServer=fhir.base, prefetch={})
+
+        answer = call(app, token().text(), body=body)
+
+    assert answer.status == status
+    assert all("Authorization" not in seen.headers for seen in fhir.seen)
+    assert bool(fhir.seen) is (status == 200)
