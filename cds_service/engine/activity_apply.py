@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 from cds_service.engine.apply import apply
 from cds_service.engine.outcome import Verdict
 from cds_service.engine.plan_definition import Activity
+from cds_service.engine.wording import with_words
 from cds_service.errors import RequestError
+from cds_service.messages import DEFAULT_LANGUAGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -47,7 +49,8 @@ def _request(plan: Plan, action: Action, situation: Situation) -> Mapping[str, A
     (outcome,) = apply(replace(plan, actions=(bare,), budget=None), situation).actions
     if outcome.verdict is Verdict.ERROR:
         raise RequestError(f"the activity cannot be applied to this data: {outcome.note}")
-    return outcome.resource
+    resource: Mapping[str, Any] | None = with_words(outcome.resource, DEFAULT_LANGUAGE)
+    return resource
 
 
 def _walk(actions: Iterable[Action]) -> Iterator[Action]:

@@ -23,6 +23,7 @@ def set_value(
 
     `kind` is the FHIR type of `resource` where it is not a resource (`RequestGroup.action`).
 
+    A Message stays one, until `with_words` puts the resource into a language.
     Missing objects on the way are created; a list met on the way without an index means its first
     element. A list element takes all values, another element takes exactly one.
     Raises EvaluationError for a path that is not made of names and indexes, or for too many values.
@@ -36,7 +37,7 @@ def set_value(
         kind, is_list = _shape(kind, name, path)
         target = _descend(target, name, index, is_list=is_list)
     name, index = steps[-1]
-    plain = [to_json(value) for value in values]
+    plain = [value if isinstance(value, Message) else to_json(value) for value in values]
     if _shape(kind, name, path)[1] and index is None:
         target[name] = plain
         return

@@ -12,7 +12,7 @@ from uuid import UUID, uuid5
 from cds_service.engine.canonicals import MESSAGES, PERTAINS_TO_GOAL
 from cds_service.engine.outcome import Verdict
 from cds_service.engine.plan_definition import Plan
-from cds_service.engine.wording import worded
+from cds_service.engine.wording import with_words, worded
 from cds_service.messages import DEFAULT_LANGUAGE, Text
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ class _Writer:
             self.participants.get(item.get("type")) for item in source.get("participant", ())
         )
         action["participant"] = [{"reference": item} for item in participants if item]
-        action |= outcome.changes
+        action |= with_words(outcome.changes, DEFAULT_LANGUAGE)
         self._refer(action, outcome)
         return {key: value for key, value in action.items() if value not in (None, [], {})}
 
@@ -168,7 +168,7 @@ class _Writer:
             return _reference(group)
         if outcome.resource is not None:
             if not any(_reference(entry) == _reference(outcome.resource) for entry in self.entries):
-                self.entries.append(dict(outcome.resource))
+                self.entries.append(with_words(outcome.resource, DEFAULT_LANGUAGE))
             return _reference(outcome.resource)
         uri = outcome.action.json.get("definitionUri")
         return {"reference": str(uri)} if uri else None

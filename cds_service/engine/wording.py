@@ -102,6 +102,17 @@ def _name(value: Mapping[str, Any]) -> str | None:
     return name if isinstance(name, str) else None
 
 
+def with_words(json: Any, language: str) -> Any:
+    """FHIR JSON with each Message in it as its words in this language."""
+    if isinstance(json, Message):
+        return worded(json.text, language, json.facts)
+    if isinstance(json, dict):
+        return {key: with_words(value, language) for key, value in json.items()}
+    if isinstance(json, list):
+        return [with_words(value, language) for value in json]
+    return json
+
+
 def in_english(value: Any) -> str:
     """A fact for those who read no card: explanations and the Bundle of `$apply`."""
     return shown_value(value, DEFAULT_LANGUAGE)

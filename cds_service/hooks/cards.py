@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
 
 from cds_service.engine.outcome import Verdict
+from cds_service.fhirpath import Message
 from cds_service.fhirpath.temporal import parse_date
 from cds_service.hooks import languages
 from cds_service.hooks.suggestions import suggestions_of
@@ -140,6 +141,8 @@ def _text(
     computed = outcome.changes.get(member)
     if computed is None:
         return written, outcome.values
+    if isinstance(computed, Message):
+        return computed.text, computed.facts
     return _COMPUTED, {"text": [computed]}
 
 

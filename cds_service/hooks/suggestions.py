@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
 
+from cds_service.engine.wording import with_words
 from cds_service.hooks import languages
 
 if TYPE_CHECKING:
@@ -82,5 +83,5 @@ def _action(outcome: ActionOutcome, language: str) -> dict[str, Any]:
         return written
     if kind == "create":
         resource.pop("id", None)
-    written["resource"] = resource
+    written["resource"] = with_words(resource, language)
     return written

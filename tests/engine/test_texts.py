@@ -5,11 +5,13 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from plans import BASE, EXTENSIONS, apply_first, compile_all, plan, variable
+from plans import BASE, DECISION, EXTENSIONS, NOW, apply_first, compile_all, plan, variable
 
+from cds_service.engine.request_group import bundle
 from cds_service.engine.wording import worded
 from cds_service.errors import ContentErrors
 from cds_service.fhirpath import Date, DateTime, Quantity
+from cds_service.hooks.cards import Reader, from_outcome
 from cds_service.messages import Text
 
 
@@ -187,3 +189,31 @@ def test_a_plural_of_what_is_no_number_takes_the_general_branch():
     assert worded(text, "en", {"n": [1, 1]}) == "1 and 1 weeks"
     assert worded(text, "en", {"n": [True]}) == "true weeks"
     assert worded(text, "en", {"n": [Decimal("1.0")]}) == "1.0 weeks"
+
+
+def test_a_message_in_a_proposed_resource_is_in_the_readers_language():
+    activity = {
+        "resourceType": "ActivityDefinition",
+        "id": "visit",
+        "url": f"{BASE}/ActivityDefinition/visit",
+        "status": "draft",
+        "kind": "Task",
+        "dynamicValue": [
+            {
+                "path": "description",
+                "expression": {"language": "text/fhirpath", "expression": "message('visit')"},
+            }
+        ],
+    }
+    suggestion = {"id": "s", "title": "Plan a visit", "definitionCanonical": activity["url"]}
+    card = {"id": "a", "title": "Card", "action": [suggestion]}
+    resources = plan("p", card), activity, messages(visit=in_german("Visit", "Besuch"))
+    outcome = apply_first(*resources)
+
+    def described(language):
+        (found,) = from_outcome(outcome, Reader(DECISION, language, "core", NOW.date()))
+        return found["suggestions"][0]["actions"][0]["resource"]["description"]
+
+    assert [described("de"), described("nl")] == ["Besuch", "Visit"]
+    entries = bundle(outcome, DECISION)["entry"]
+    assert [entry["resource"].get("description") for entry in entries] == [None, "Visit"]
