@@ -28,6 +28,7 @@ from cds_service.data import fhir_client, plan_library
 from cds_service.engine import apply, explanation, request_group
 from cds_service.engine import export as plain_plan
 from cds_service.errors import CdsError
+from cds_service.guideline_command import guideline
 from cds_service.hooks.chart import Asked, situation
 from cds_service.hooks.service import PROFILES, HookService
 from cds_service.store import Store, migration
@@ -334,6 +335,7 @@ def report(form: str) -> None:
         click.echo(as_form(counted), nl=form == "text")
 
 
+main.add_command(guideline)
 main.add_command(translations)
 
 

@@ -4,4 +4,8 @@ from __future__ import annotations
 
 
 def pytest_addoption(parser):
-    parser.addoption("--write-golden", action="store_true", help="rewrite examples/responses")
+    parser.addoption(
+        "--write-golden",
+        action="store_true",
+        help="rewrite examples/responses and docs/guideline.md",
+    )
