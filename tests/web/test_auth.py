@@ -512,7 +512,7 @@ def test_a_wrong_token_on_open_discovery_is_refused(app: Client) -> None:
     assert app.get("/cds-services", headers={"Authorization": "Bearer x"}).status == 401
 
 
-@pytest.mark.requirement("SEC-27", "PHI-4", "H4")
+@pytest.mark.requirement("SEC-27", "PHI-1", "PHI-4", "H4")
 def test_the_log_names_who_called_and_holds_no_token(app: Client) -> None:
     made = token()
     bearer = made.text()
@@ -641,7 +641,7 @@ def test_a_key_with_a_published_private_half_is_refused_beyond_the_demo(
 # --- a tenant's FHIR server ---
 
 
-@pytest.mark.requirement("AUTHZ-12", "AUTHZ-13", "SEC-34", "D8", "PHI-3")
+@pytest.mark.requirement(*("AUTHZ-10", "AUTHZ-11", "AUTHZ-12", "AUTHZ-13", "SEC-34", "D8", "PHI-3"))
 def test_missing_data_are_read_from_the_tenants_server_with_its_token_alone(
     tmp_path: Path, key_server: KeyServer, message: Callable[..., Any]
 ) -> None:
