@@ -9,7 +9,8 @@ from __future__ import annotations
 from flask import Flask, Response, request
 
 from cds_service import config, fhir_json
-from cds_service.web.server import _Server  # the same server by construction, not by copying
+from cds_service.web.reloading import Reloading
+from cds_service.web.server import _Server, tell  # the same server, not a copy of it
 
 ANSWER = {
     "cards": [
@@ -35,4 +36,4 @@ def create_app() -> Flask:
 
 
 if __name__ == "__main__":
-    _Server(create_app(), config.from_environment()).run()
+    _Server(Reloading(create_app, tell), config.from_environment()).run()

@@ -36,7 +36,8 @@ def serve(settings: Settings, *, reload: bool = False) -> None:
     started_by = os.getpid()
     counts = metrics.share_between_processes()
     try:
-        _Server(settings, reload=reload).run()
+        application = Reloading(lambda: create_app(settings), tell)
+        _Server(application, settings, reload=reload).run()
     finally:
         if os.getpid() == started_by:  # a worker that ends comes through here as well
             shutil.rmtree(counts, ignore_errors=True)
@@ -45,10 +46,10 @@ def serve(settings: Settings, *, reload: bool = False) -> None:
 class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
     """Gunicorn around one application made before its processes, so that they share its memory."""
 
-    def __init__(self, settings: Settings, *, reload: bool) -> None:
+    def __init__(self, application: Reloading, settings: Settings, *, reload: bool = False) -> None:
         self._settings = settings
         self._reload = reload
-        self._application = Reloading(lambda: create_app(settings), _tell)
+        self._application = application
         super().__init__()
 
     def load_config(self) -> None:
@@ -86,7 +87,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
 
     def _callers(self) -> str:
         """Who is let in, a line each; public facts only."""
-        trusted = self._application.app.extensions["tenants"]
+        trusted = self._application.app.extensions.get("tenants", ())
         lines = [tenant.effective() for tenant in trusted] or ["not verified; loopback only"]
         return "".join(f"  {line}\n" for line in lines)
 
@@ -105,7 +106,8 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         sys.stdout.flush()
 
 
-def _tell(line: str) -> None:
+def tell(line: str) -> None:
+    """Show a line to whoever watches the terminal."""
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
 

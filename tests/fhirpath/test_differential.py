@@ -150,10 +150,6 @@ class Difference:
     def has_operands(self, kind: Any) -> bool:
         return any(isinstance(self.operand(index), kind) for index in range(len(self.operands)))
 
-    def is_out_of_range(self) -> bool:
-        numbers = (item for found in self.operands if isinstance(found, list) for item in found)
-        return any(isinstance(item, int | Decimal) and abs(item) >= 2**31 for item in numbers)
-
     def mixes_booleans_and_numbers(self) -> bool:
         kinds = {type(item) for found in self.operands for item in found}
         return bool in kinds and bool(kinds & {int, Decimal})
@@ -433,10 +429,6 @@ TRIAGE = (
           and d.root.startswith(("to", "convertsTo")) and len(d.operands[0]) > 1),
     Known(THEIRS, "a single item that is no boolean does not count as true", "4.5",
           "false or 0", _all(_rooted("or", "and", "xor", "implies"), _says("Expected boolean"))),
-    Known(OPEN, "numbers beyond the range of Integer: we answer empty", "4.1.2, 6.6",
-          "100.0.exp().ceiling() + 1",
-          _all(_rooted("+", "-", "*", "aggregate()", "sum()", "abs()", "power()"),
-               lambda d: d.ours == [], Difference.is_out_of_range)),
     Known(OPEN, "toString() of a quantity: how many digits of a computed number", "5.5.8",
           "1.0.toQuantity().toString()", _all(_rooted("toString()"), _takes(Quantity))),
     Known(OPEN, "an element that the type does not have: we refuse it", "10, strict checking",
