@@ -118,7 +118,8 @@ def _actions(
             yield Place(action, "description", _KINDS[role][1])
         for document in action.elements("documentation"):
             yield Place(document, "display", "source")
-        yield from _codings(action.elements("code"), content, shown)
+        if role == "card":  # below a card, a code is data for what is ordered
+            yield from _codings(action.elements("code"), content, shown)
         _reasons(action, content, shown)
         yield from _actions(action, below, content, shown)
 

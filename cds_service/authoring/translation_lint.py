@@ -9,6 +9,7 @@ from cds_service.authoring.catalogue import TRANSLATED, unfit
 from cds_service.authoring.translatable import places
 from cds_service.engine.canonicals import SAME_IN_TRANSLATION
 from cds_service.errors import ContentError
+from cds_service.messages import Plural, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -46,13 +47,20 @@ def _unfit(place: Place) -> Iterator[ContentError]:
 
 def _copied(place: Place, same: frozenset[str]) -> Iterator[ContentError]:
     for language, text in place.translations.items():
-        if text == place.text and text not in same:
+        if text == place.text and text not in same and _has_words(text):
             yield ContentError(
                 f"the text in '{language}' is the English one: '{text}'",
                 code="same-translation",
                 hint="translate it, or list it under same-in-translation if it is a name",
                 where=place.where,
             )
+
+
+def _has_words(text: str) -> bool:
+    """Whether there is anything to translate beside the facts."""
+    return any(isinstance(part, str) and part.strip(" ,;:.()") for part in parse(text).parts) or (
+        any(isinstance(part, Plural) for part in parse(text).parts)
+    )
 
 
 def _missing(found: Iterable[Place], language: str) -> Iterator[ContentError]:

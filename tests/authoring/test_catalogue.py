@@ -228,3 +228,15 @@ def test_the_shipped_guideline_can_be_exported_and_imported_without_a_change():
     for language in catalogue.TRANSLATED:
         imported = catalogue.load(content, catalogue.export(content, language), language)
         assert (imported.problems, dict(imported.files)) == ((), {})
+
+
+def test_the_code_of_what_is_ordered_is_no_text(tmp_path):
+    order = {"coding": [{"system": "urn:x", "code": "1", "display": "An order"}]}
+    topic = {"coding": [{"system": "urn:x", "code": "2", "display": "A topic"}]}
+    suggestion = {"id": "s", "title": "Order it", "code": [order]}
+    rule = plan("rule", {"id": "card", "title": "Card", "code": [topic], "action": [suggestion]})
+    (tmp_path / "PlanDefinition-rule.json").write_text(fhir_json.pretty(rule) + "\n")
+
+    kinds = {entry["text"]: entry["kind"] for entry in exported(tmp_path)["entries"]}
+
+    assert (kinds.get("A topic"), kinds.get("An order")) == ("topic", None)

@@ -89,3 +89,9 @@ def test_warnings_are_printed_and_do_not_fail_the_command(check, tmp_path):
     assert result.exit_code == 0
     assert "warning: PlanDefinition-p.json" in result.output
     assert "1 files, 0 problems, 1 warnings" in result.output
+
+
+def test_a_text_of_facts_alone_has_nothing_to_translate(check):
+    card = translated("title", "{n} ({profile})", nl="{n} ({profile})")
+
+    assert check({**card, "extension": [variable("n", "1")]}).warnings == ()
