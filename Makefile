@@ -35,9 +35,9 @@ test: setup  ## everything that must hold: style, types, import rules, plans, te
 	$(BIN)/lint-imports
 	$(SERVICE) lint plan_definitions
 	$(SERVICE) test plan_definitions
-	$(BIN)/pytest
-	TZ=America/New_York $(BIN)/pytest -q tests/fhirpath tests/engine tests/hooks
-	TZ=Europe/Amsterdam $(BIN)/pytest -q tests/fhirpath tests/engine tests/hooks
+	$(BIN)/pytest -q -n auto --dist loadfile
+	TZ=America/New_York $(BIN)/pytest -q -n auto --dist loadfile tests/fhirpath tests/engine tests/hooks
+	TZ=Europe/Amsterdam $(BIN)/pytest -q -n auto --dist loadfile tests/fhirpath tests/engine tests/hooks
 
 check: test  ## another name for test
 
