@@ -195,11 +195,14 @@ def test_every_recommendation_stands_in_the_changelog_with_its_version(library):
 # --- links and modules ---
 
 
+FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+
+
 def links() -> list[tuple[Path, str]]:
     return [
         (page, link)
         for page in PAGES
-        for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text())
+        for link in re.findall(r"\]\(([^)\s]+)\)", FENCED.sub("", page.read_text()))
         if not link.startswith(("http:", "https:"))
     ]
 
@@ -213,8 +216,10 @@ def test_links_lead_somewhere(source, link):
 
     assert target.exists()
     if anchor:
-        headings = re.findall(r"^#+ (.*)$", target.read_text(), re.MULTILINE)
-        assert anchor in {slug(heading) for heading in headings}
+        text = target.read_text()
+        headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+        named = set(re.findall(r'<a id="([^"]+)"></a>', text))
+        assert anchor in named | {slug(heading) for heading in headings}
 
 
 def slug(heading: str) -> str:
