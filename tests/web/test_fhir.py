@@ -16,7 +16,7 @@ from contract.clients import Answer, client_with
 from fhir.resources.R4B import get_fhir_model_class
 from schemas import checker
 
-from cds_service import cli
+from cds_service.cli import answer_commands, main
 from cds_service.data import search
 
 REPOSITORY = Path(__file__).parents[2]
@@ -320,11 +320,11 @@ def test_json_in_every_spelling_and_nothing_else(face):
 
 def applied_by_command(monkeypatch, plan: str, decision: str) -> dict[str, Any]:
     """What `cds-service apply` prints for the same chart now, under the same decision id."""
-    monkeypatch.setattr(cli, "uuid4", lambda: UUID(decision))
+    monkeypatch.setattr(answer_commands, "uuid4", lambda: UUID(decision))
     file = str(PATIENTS / "cauda-equina.json")
     now = datetime.now(UTC).isoformat()
     command = ["apply", plan, "--subject", SUBJECT, "--data", file, "--now", now]
-    result = CliRunner().invoke(cli.main, command)
+    result = CliRunner().invoke(main, command)
     assert result.exit_code == 0, result.output
     return json.loads(result.stdout)
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from cds_service.authoring.guideline import document
+from cds_service.cli.arguments import FOLDER
 from cds_service.data import plan_library
 
-_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @click.command()
-@click.argument("directory", metavar="DIR", type=_FOLDER)
+@click.argument("directory", metavar="DIR", type=FOLDER)
 def guideline(directory: Path) -> None:
     """Print the whole guideline in words, as Markdown."""
     click.echo(document(plan_library.load(directory)), nl=False)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from cds_service import fhir_json
 from cds_service.authoring import catalogue
+from cds_service.cli.arguments import FILE, FOLDER
 from cds_service.data import plan_library
 
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+if TYPE_CHECKING:
+    from pathlib import Path
+
 _LANGUAGE = click.option(
     "--language", required=True, type=click.Choice(catalogue.TRANSLATED), help="de, nl or nb."
 )
@@ -25,7 +27,7 @@ def translations() -> None:
 
 @translations.command(name="export")
 @_LANGUAGE
-@click.argument("directory", metavar="DIR", type=_FOLDER)
+@click.argument("directory", metavar="DIR", type=FOLDER)
 def export_catalogue(language: str, directory: Path) -> None:
     """Print the catalogue: every text once, with its translation or none."""
     content = plan_library.load(directory).content
@@ -34,8 +36,8 @@ def export_catalogue(language: str, directory: Path) -> None:
 
 @translations.command(name="import")
 @_LANGUAGE
-@click.argument("catalogue_file", metavar="FILE", type=_FILE)
-@click.argument("directory", metavar="DIR", type=_FOLDER)
+@click.argument("catalogue_file", metavar="FILE", type=FILE)
+@click.argument("directory", metavar="DIR", type=FOLDER)
 def import_catalogue(language: str, catalogue_file: Path, directory: Path) -> None:
     """Write the translations of a catalogue into the files; refuse what does not fit."""
     read = fhir_json.decode_content(catalogue_file.read_text("utf-8"), catalogue_file.name)

@@ -1,0 +1,54 @@
+"""The command line: parse arguments, call one function, print; exit 0, 1 (found something) or 2.
+
+The edge: the clock is read and ids are made here, and nowhere below. A module for each group of
+commands; this one puts them together.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from cds_service.cli import answer_commands, check_commands, store_commands
+from cds_service.cli.arguments import FAILED
+from cds_service.cli.guideline_command import guideline
+from cds_service.cli.serve_command import serve
+from cds_service.cli.translation_commands import translations
+from cds_service.errors import CdsError
+
+
+class _Group(click.Group):
+    """Prints our errors as sentences and exits with 2: the command could not run."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except CdsError as error:
+            click.echo(f"cds-service: {error}", err=True)
+            sys.exit(FAILED)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="cds-service")
+def main() -> None:
+    """Clinical decision support for low back pain: CDS Hooks in, cards out."""
+
+
+for command in (
+    serve,
+    answer_commands.call,
+    answer_commands.explain,
+    answer_commands.apply_plan,
+    answer_commands.export_plan,
+    answer_commands.evaluate,
+    check_commands.lint,
+    check_commands.test,
+    guideline,
+    translations,
+    store_commands.database,
+    store_commands.decisions,
+    store_commands.feedback,
+):
+    main.add_command(command)

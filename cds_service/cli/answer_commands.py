@@ -1,0 +1,160 @@
+"""Commands that evaluate: `call`, `explain`, `apply`, `fhirpath`; and `export` of a plan."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import click
+
+from cds_service import config, fhirpath
+from cds_service.cli.arguments import (
+    FILE,
+    NOW,
+    PLANS,
+    moment_of,
+    open_library,
+    print_json,
+    read_json,
+)
+from cds_service.data import fhir_client
+from cds_service.engine import apply, explanation, request_group
+from cds_service.engine import export as plain_plan
+from cds_service.hooks.chart import Asked, situation
+from cds_service.hooks.service import PROFILES, HookService
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cds_service.hooks.service import Answer
+
+
+def _call_options(command: Any) -> Any:
+    """The arguments that `call` and `explain` share."""
+    for option in reversed(
+        (
+            click.argument("service_id"),
+            click.argument("request_file", metavar="REQUEST.json", type=FILE),
+            NOW,
+            click.option("--profile", type=click.Choice(PROFILES), help="Guideline profile."),
+            click.option("--language", help="As in Accept-Language: en, de, nl, nb."),
+            PLANS,
+        )
+    ):
+        command = option(command)
+    return command
+
+
+@click.command()
+@_call_options
+def call(service_id: str, request_file: Path, **options: Any) -> None:
+    """Answer a hook request from a file; no server needed."""
+    answer = _answer(service_id, request_file, traced=False, **options)
+    print_json(answer.response)
+
+
+@click.command()
+@_call_options
+@click.option("--only", default="", metavar="TEXT", help="Only actions such as lbpR16.")
+@click.option("--full", is_flag=True, help="Open every sub-expression.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+def explain(
+    service_id: str, request_file: Path, *, only: str, full: bool, as_json: bool, **options: Any
+) -> None:
+    """Say for each action of the plan why it did or did not fire."""
+    answer = _answer(service_id, request_file, traced=True, **options)
+    outcome = answer.outcome
+    if as_json:
+        print_json(explanation.as_json(outcome))
+    else:
+        levels = sys.maxsize if full else explanation.LEVELS
+        click.echo(explanation.as_text(outcome, only=only, levels=levels, language=answer.language))
+
+
+@click.command(name="apply")
+@click.argument("plan_reference", metavar="PLAN")
+@click.option("--subject", required=True, help="Patient/id.")
+@click.option("--data", "bundle_file", required=True, type=FILE, help="Bundle with the chart.")
+@NOW
+@PLANS
+def apply_plan(
+    plan_reference: str, subject: str, bundle_file: Path, now: str | None, plans: Path | None
+) -> None:
+    """Apply a plan (id or canonical URL) to a chart and print the $apply Bundle."""
+    settings = config.from_environment()
+    library = open_library(settings, plans)
+    plan = library.plan(plan_reference)
+    decision_id = uuid4()
+    outcome = apply(
+        plan,
+        situation(
+            library,
+            Asked(subject, read_json(bundle_file)),
+            profile=settings.profile,
+            now=moment_of(now, settings),
+            decision_id=decision_id,
+        ),
+    )
+    print_json(request_group.bundle(outcome, decision_id))
+
+
+@click.command(name="fhirpath")
+@click.argument("expression")
+@click.argument("resource_file", metavar="RESOURCE.json", type=FILE)
+@NOW
+def evaluate(expression: str, resource_file: Path, now: str | None) -> None:
+    """Evaluate a FHIRPath expression on a resource; one result per line."""
+    program = fhirpath.compile(expression)
+    moment = moment_of(now, config.from_environment())
+    for value in program(read_json(resource_file), now=moment):
+        if isinstance(value, (dict, list, str, bool)):
+            print_json(value)
+        else:
+            click.echo(str(value))
+
+
+@click.command(name="export")
+@click.argument("plan_reference", metavar="PLAN")
+@click.option("--inline-value-sets", is_flag=True, help="Codes instead of memberOf, where listed.")
+@click.option("--self-contained", is_flag=True, help="Each condition defines its own variables.")
+@PLANS
+def export_plan(
+    plan_reference: str, *, inline_value_sets: bool, self_contained: bool, plans: Path | None
+) -> None:
+    """Print a plan (id or canonical URL) as plain FHIRPath, without our definitions."""
+    library = open_library(config.from_environment(), plans)
+    exported = plain_plan.export(
+        library.plan(plan_reference),
+        library.content,
+        inline_value_sets=inline_value_sets,
+        self_contained=self_contained,
+    )
+    print_json(exported)
+
+
+def _answer(  # noqa: PLR0913 - the options of the command
+    service_id: str,
+    request_file: Path,
+    *,
+    now: str | None,
+    profile: str | None,
+    language: str | None,
+    plans: Path | None,
+    traced: bool,
+) -> Answer:
+    settings = config.from_environment()
+    service = HookService(
+        open_library(settings, plans, traced=traced),
+        reader=fhir_client.FhirReader(),
+        deadline_s=settings.deadline_s,
+        profile=settings.profile,
+    )
+    return service.call(
+        service_id,
+        read_json(request_file),
+        now=moment_of(now, settings),
+        decision_id=uuid4(),
+        profile=profile,
+        accept_language=language,
+    )

@@ -1,0 +1,61 @@
+"""What commands share: options, given files and folders, and JSON on standard output.
+
+The clock is read here, and ids are made in the commands: nowhere below.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cds_service import fhir_json
+from cds_service.authoring import cases
+from cds_service.data import plan_library
+
+if TYPE_CHECKING:
+    from cds_service.config import Settings
+    from cds_service.data.plan_library import PlanLibrary
+
+FOUND, FAILED = 1, 2
+"""Exit codes: the command found something; the command could not run."""
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+NOW = click.option("--now", help="Evaluation date or date-time; the clock when left out.")
+PLANS = click.option("--plans", type=FOLDER, help="Guideline folder; CDS_PLANS when left out.")
+
+
+def open_library(settings: Settings, plans: Path | None, *, traced: bool = False) -> PlanLibrary:
+    """The guidelines of `--plans`, or of the settings; `traced` for explanations."""
+    return plan_library.load(plans or settings.plans, traced=traced)
+
+
+def content_root(directory: Path) -> Path:
+    """The nearest folder at or above `directory` that holds a whole content, or `directory`."""
+    for candidate in (directory.resolve(), *directory.resolve().parents):
+        if (candidate / "shared").is_dir() and (candidate / "strategies").is_dir():
+            return candidate
+    return directory
+
+
+def moment_of(now: str | None, settings: Settings) -> datetime:
+    """The moment of `--now`, or the clock; raises BadParameter for what is no date."""
+    if now is None:
+        return datetime.now(settings.zone)
+    try:
+        return cases.moment(now, settings.zone)
+    except ValueError:
+        raise click.BadParameter(f"'{now}' is not an ISO date or date-time") from None
+
+
+def read_json(path: Path) -> Any:
+    """The value of a JSON file; raises RequestError saying where it is none."""
+    return fhir_json.decode(path.read_bytes())
+
+
+def print_json(value: Any) -> None:
+    """The value as indented JSON, on standard output."""
+    click.echo(fhir_json.pretty(value))

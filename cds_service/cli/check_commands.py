@@ -1,0 +1,109 @@
+"""Commands that judge guideline files: `lint` and `test`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cds_service import config
+from cds_service.authoring import cases as case_running
+from cds_service.authoring import coverage, coverage_report, mutation_report, mutation_run
+from cds_service.authoring import lint as linting
+from cds_service.cli.arguments import FOLDER, FOUND, content_root, print_json
+from cds_service.data import plan_library
+from cds_service.hooks.service import HookService
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
+    from cds_service.authoring.cases import CaseResult
+    from cds_service.data.plan_library import PlanLibrary
+
+
+@click.command()
+@click.argument("directory", metavar="DIR", type=FOLDER)
+def lint(directory: Path) -> None:
+    """Check guideline files: everything wrong, each with file, line and column."""
+    findings = linting.check(directory)
+    lines = [*(f"warning: {item}" for item in findings.warnings), *map(str, findings.problems)]
+    click.echo("\n".join(lines), nl=bool(lines))
+    files = len(list(plan_library.guideline_files(directory)))
+    told = f", {len(findings.warnings)} warnings" if findings.warnings else ""
+    click.echo(f"{files} files, {len(findings.problems)} problems{told}")
+    sys.exit(FOUND if findings.problems else 0)
+
+
+@click.command()
+@click.argument("directory", metavar="DIR", type=FOLDER)
+@click.option("-k", "wanted", default="", help="Only cases whose name or file holds this text.")
+@click.option("-v", "--verbose", is_flag=True, help="Name the cases that pass as well.")
+@click.option("--coverage", "mode", flag_value="coverage", help="Conditions never seen, by plan.")
+@click.option("--mutate", "mode", flag_value="mutate", help="Changes that no case notices.")
+@click.option("--plan", "only", multiple=True, help="Report or change only this plan or Library.")
+@click.option("--jobs", default=os.cpu_count(), help="Worker processes of --mutate.")
+@click.option("--sample", type=int, help="Try only so many mutants, chosen by --seed.")
+@click.option("--seed", default=0, help="Which sample.")
+@click.option("--at-least", default=95.0, help="Percent of mutants to be killed, for exit 0.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write it as a page.")
+def test(directory: Path, wanted: str, *, verbose: bool, mode: str | None, **options: Any) -> None:
+    """Run the cases beside the plans; count coverage, or try mutants of the plans."""
+    settings = config.from_environment()
+    library = plan_library.load(content_root(directory))
+    results, is_apart = [], mode is not None  # the report alone goes to standard output
+    for result in case_running.run_all(directory, HookService(library), settings.zone, wanted):
+        results.append(result)
+        if verbose or not result.is_passed:
+            mark = "pass" if result.is_passed else "FAIL"
+            path = result.case.path.relative_to(directory)
+            click.echo(f"{mark}  {path}  {result.case.name}", err=is_apart)
+            click.echo(
+                "".join(f"      {item}\n" for item in result.failures), nl=False, err=is_apart
+            )
+    failed = sum(not result.is_passed for result in results)
+    click.echo(f"{len(results) - failed} cases passed, {failed} failed", err=is_apart)
+    if failed or not results:
+        sys.exit(FOUND)
+    if mode == "coverage":
+        seen = coverage.over(library, results, within=directory, only=options["only"])
+        _report(coverage_report, seen, as_json=options["as_json"], html=options["html"])
+        sys.exit(0 if seen.is_complete else FOUND)
+    elif mode == "mutate":
+        _report_mutation(library, directory, results, settings.zone, **options)
+
+
+def _report(form: Any, found: Any, *, as_json: bool, html: Path | None) -> None:
+    """Print a report as text or JSON in its form, and write its page where that is asked for."""
+    if html is not None:
+        html.write_text(form.html(found), encoding="utf-8")
+    if as_json:
+        print_json(form.as_json(found))
+    else:
+        click.echo("\n".join(form.lines(found)))
+
+
+def _report_mutation(  # noqa: PLR0913 - the options of the command
+    library: PlanLibrary,
+    directory: Path,
+    results: list[CaseResult],
+    zone: ZoneInfo,
+    *,
+    only: tuple[str, ...],
+    jobs: int,
+    sample: int | None,
+    seed: int,
+    at_least: float,
+    as_json: bool,
+    html: Path | None,
+) -> None:
+    selection = mutation_run.Selection(directory, only, sample, seed)
+    trial, chosen = mutation_run.prepare(library, results, zone, selection)
+    with click.progressbar(length=len(chosen), label="mutants", file=sys.stderr) as bar:
+        judged = mutation_run.judge_all(trial, chosen, jobs=jobs, note=lambda _: bar.update(1))
+    found = mutation_report.over(judged, library, selection)
+    _report(mutation_report, found, as_json=as_json, html=html)
+    sys.exit(0 if found.percent >= at_least and not found.problems else FOUND)
