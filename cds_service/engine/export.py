@@ -25,7 +25,7 @@ from cds_service.engine.scope import (
 )
 from cds_service.engine.source import Element, Problems, Source
 from cds_service.errors import ContentError
-from cds_service.fhirpath.export import Codes, Exporter
+from cds_service.fhirpath.export import Exporter
 from cds_service.messages import parse
 from cds_service.terminology import ALTERNATE_URI
 
@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 
     from cds_service.engine.content import Content
     from cds_service.engine.plan_definition import Plan
-    from cds_service.fhirpath.export import PlainExpression, PlainVariable
+    from cds_service.fhirpath.plain_form import PlainExpression, PlainVariable
+    from cds_service.fhirpath.standard_form import Codes
 
 _EXPRESSIONS = frozenset({FOR_EACH, ACTION_RESOURCE})
 """The extensions of an action that hold an expression."""

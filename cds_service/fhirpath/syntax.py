@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+OF_TYPES = frozenset({"is", "as", "ofType"})
+"""The functions whose argument is the name of a type."""
+
 
 @dataclass(frozen=True, slots=True)
 class Syntax:

@@ -41,9 +41,10 @@ from cds_service.engine import Outcome, Situation, Source, Verdict, apply, compi
 from cds_service.engine.export import export
 from cds_service.errors import ContentError, EvaluationError, ExpressionError
 from cds_service.fhirpath import Definition, Evaluation, Incomplete, Library, plain
-from cds_service.fhirpath.export import Exporter, printed
+from cds_service.fhirpath.export import Exporter
 from cds_service.fhirpath.lexer import MAX_LENGTH
 from cds_service.fhirpath.parser import parse
+from cds_service.fhirpath.printing import printed
 from cds_service.hooks import service as hook_service
 from cds_service.hooks.service import HookService
 

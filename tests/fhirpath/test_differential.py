@@ -25,8 +25,8 @@ from hypothesis import HealthCheck, given, settings
 from cds_service.errors import CdsError
 from cds_service.fhirpath import Date, DateTime, Program, Quantity, Temporal
 from cds_service.fhirpath import compile as compile_expression
-from cds_service.fhirpath.export import printed
 from cds_service.fhirpath.parser import parse
+from cds_service.fhirpath.printing import printed
 from cds_service.fhirpath.syntax import (
     Call,
     Index,
