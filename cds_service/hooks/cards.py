@@ -226,7 +226,7 @@ def _merged(drafts: list[Draft], group: ActionOutcome) -> Draft:
         detail=tuple(detail),
         rules=_once(rule for draft in ordered for rule in draft.rules),
         plans=_once(plan for draft in ordered for plan in draft.plans),
-        suggestions=_without_twins(item for draft in ordered for item in draft.suggestions),
+        suggestions=without_twins(item for draft in ordered for item in draft.suggestions),
         is_at_most_one=all(draft.is_at_most_one for draft in ordered if draft.suggestions),
         override_reasons=_without_repetition(
             reason for draft in ordered for reason in draft.override_reasons
@@ -245,8 +245,8 @@ def _without_repetition(items: Iterable[Mapping[str, str]]) -> tuple[Mapping[str
     return tuple({tuple(sorted(item.items())): item for item in items}.values())
 
 
-def _without_twins(suggestions: Iterable[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ...]:
-    """The suggestions that do something new: of two that order the same, the first stays."""
+def without_twins(suggestions: Iterable[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ...]:
+    """The suggestions that do something new: of two that do the same, the first stays."""
     seen: list[list[Any]] = []
     kept = []
     for suggestion in suggestions:
@@ -349,4 +349,7 @@ def rules_of(card: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(card["extension"][EXTENSION].get("rules", ()))
 
 
-__all__ = ["EXTENSION", "Reader", "Verdict", "from_outcome", "rules_of", "rules_shown", "shortened"]
+__all__ = [
+    "EXTENSION", "Reader", "Verdict", "from_outcome", "rules_of", "rules_shown", "shortened",
+    "without_twins",
+]  # fmt: skip

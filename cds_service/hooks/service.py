@@ -12,7 +12,7 @@ from cds_service.engine import Outcome, Situation, apply
 from cds_service.engine.outcome import Verdict
 from cds_service.errors import UnknownService, did_you_mean
 from cds_service.fhirpath import Incomplete
-from cds_service.hooks import cards, languages, schemas
+from cds_service.hooks import adaptation, cards, languages, schemas
 from cds_service.messages import DEFAULT_LANGUAGE
 from cds_service.store import CardRecord, Decision, Sender
 
@@ -98,9 +98,13 @@ class HookService:
         services = [
             service
             for service in self.library.services.values()
-            if tenant is None or tenant.may_call(service.id)
+            if tenant is None
+            or (tenant.may_call(service.id) and tenant.client_profile.fires(service.hook))
         ]
-        return {"services": [_listed(item, chosen, language) for item in services]}
+        entries = [_listed(item, chosen, language) for item in services]
+        if tenant is not None and tenant.client_profile.version is not None:
+            entries = [entry | {"version": tenant.client_profile.version} for entry in entries]
+        return {"services": entries}
 
     def overview(self) -> list[dict[str, Any]]:
         """What the start page shows: per service its id, hook, title, description and keys."""
@@ -141,8 +145,8 @@ class HookService:
     ) -> Answer:
         """Answer one hook call at the moment `now`, aware and in the site's time zone.
 
-        `tenant` is who calls, where callers are verified: its FHIR servers are read, and its
-        profile and language count where the request names none.
+        `tenant` is who calls, where callers are verified: its FHIR servers are read, its profile
+        and language count where the request names none, and cards are as its kind takes them.
 
         Raises UnknownService, RequestError for a message that does not fit the hook, and
         PrefetchUnavailable when required data cannot be had. A failing expression raises nothing:
@@ -163,6 +167,8 @@ class HookService:
         outcome = apply(service.plan, _situation(message, data, chosen, now, decision_id))
         language = languages.negotiate(accept_language, otherwise=_language_of(chosen, tenant))
         shown = cards.from_outcome(outcome, cards.Reader(decision_id, language, chosen, now.date()))
+        if tenant is not None:
+            shown = adaptation.for_client(shown, tenant.client_profile)
         decision = Decision(
             decision_id=str(decision_id),
             at=now,

@@ -12,14 +12,15 @@ from cds_service import fhir_json
 from cds_service.data.outbound import Endpoint, base_problem
 from cds_service.errors import RequestError, did_you_mean
 from cds_service.tenants import jwk
-from cds_service.tenants.tenant import ALGORITHMS, CLIENT_PROFILES
+from cds_service.tenants.client_profile import CLIENT_PROFILES
+from cds_service.tenants.tenant import ALGORITHMS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from ipaddress import IPv4Network, IPv6Network
     from pathlib import Path
 
-    from cds_service.tenants.tenant import ClientProfile
+    from cds_service.tenants.client_profile import ClientProfile
 
 _TEXT = re.compile(r"[!-~]{1,500}")
 _MOST_VALUES = 100

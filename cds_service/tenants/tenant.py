@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from cds_service.tenants.client_profile import CLIENT_PROFILES, DEFAULT_CLIENT_PROFILE
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from cds_service.data.outbound import Endpoint
+    from cds_service.tenants.client_profile import ClientProfile
 
 ALGORITHMS = ("RS384", "ES384", "RS256", "ES256", "RS512")
 """Signature algorithms that can be allowed: never `none` or a symmetric one (SEC-19, SEC-20)."""
@@ -17,34 +20,6 @@ ALGORITHMS = ("RS384", "ES384", "RS256", "ES256", "RS512")
 DEFAULT_ALGORITHMS = ("RS384", "ES384")
 LONGEST_TOKEN_LIFE_S = 3600
 """`exp - iat` of a token at most (SEC-32); a tenant may have less."""
-
-
-@dataclass(frozen=True, slots=True)
-class ClientProfile:
-    """What a kind of client can show.
-
-    Attributes:
-        selection_behavior: the only `selectionBehavior` it takes; None for all of them.
-        one_action_per_suggestion: whether it takes no more than one action in a suggestion.
-    """
-
-    name: str
-    selection_behavior: str | None = None
-    one_action_per_suggestion: bool = False
-
-
-DEFAULT_CLIENT_PROFILE = "cds-hooks-2.0"
-CLIENT_PROFILES: Mapping[str, ClientProfile] = {
-    profile.name: profile
-    for profile in (
-        ClientProfile(DEFAULT_CLIENT_PROFILE),
-        ClientProfile("1.0-tolerant", selection_behavior="at-most-one"),
-        ClientProfile("3.0"),
-        ClientProfile("epic", selection_behavior="any", one_action_per_suggestion=True),
-        ClientProfile("oracle-health"),
-    )
-}
-"""By name. Sources: CDS Hooks 1.0 Card Attributes; Epic's and Oracle Health's own documentation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
