@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_URL, uuid5
 
 from cds_service import fhir_json
+from cds_service.authoring import case_request
 from cds_service.errors import CdsError, ContentError, Where, did_you_mean
 from cds_service.hooks.cards import rules_of
 
@@ -20,32 +21,17 @@ if TYPE_CHECKING:
     from pathlib import Path
     from zoneinfo import ZoneInfo
 
-    from cds_service.engine import DataRequirement, Service
+    from cds_service.engine import Service
     from cds_service.hooks.service import Answer, HookService
 
 MEMBERS = frozenset(
     {
         "name", "now", "hook", "service", "profile", "language", "data", "draftOrders",
-        "selections", "userId", "unavailable", "request", "expect",
+        "selections", "userId", "unavailable", "incomplete", "request", "expect",
     }
 )  # fmt: skip
 EXPECTATIONS = frozenset({"status", "cards", "absent", "only"})
 CARD_EXPECTATIONS = frozenset({"rule", "indicator", "summary", "detail", "suggestions", "count"})
-
-GENERAL_PRACTITIONER: Mapping[str, Any] = {
-    "resourceType": "PractitionerRole",
-    "id": "gp",
-    "specialty": [{"coding": [{"system": "http://snomed.info/sct", "code": "394814009"}]}],
-}
-"""Who asks when a case does not say: a general practitioner (vignettes, convention)."""
-
-AMBULATORY: Mapping[str, Any] = {
-    "resourceType": "Encounter",
-    "id": "visit",
-    "status": "in-progress",
-    "class": {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "AMB"},
-}
-"""The encounter when a case does not say: an ambulatory visit (vignettes, convention)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +130,10 @@ def answer_to(case: Case, service: HookService, zone: ZoneInfo) -> Answer:
     """The production answer to the case's request."""
     chosen = _service_of(case, service)
     json = case.json
+    case_request.check_keys(json, chosen, str(case.path))
     return service.call(
         chosen.id,
-        request_of(json, chosen),
+        case_request.request_of(json, chosen),
         now=moment(str(json.get("now", "2024-06-01")), zone),
         decision_id=uuid5(NAMESPACE_URL, case.path.name),
         profile=json.get("profile"),
@@ -170,80 +157,6 @@ def _service_of(case: Case, service: HookService) -> Service:
     raise ContentError(
         f"no service answers the hook '{hook}'", code="case", where=Where(str(case.path), "hook")
     )
-
-
-# -- building the request -------------------------------------------------------------------
-
-
-def request_of(json: Mapping[str, Any], service: Service) -> dict[str, Any]:
-    """The CDS Hooks request that a case describes: its own `request`, or one made of its data."""
-    if "request" in json:
-        return dict(json["request"])
-    chart = list(json.get("data", ()))
-    if not any(item.get("resourceType") == "Encounter" for item in chart):
-        chart.append(dict(AMBULATORY))
-    user = json.get("userId")
-    if user is None:
-        chart.append(dict(GENERAL_PRACTITIONER))
-        user = "PractitionerRole/gp"
-    return {
-        "hook": service.hook,
-        "hookInstance": str(uuid5(NAMESPACE_URL, str(json.get("name")))),
-        "context": _context(json, service.hook, chart, user),
-        "prefetch": _prefetch(chart, service, user, set(json.get("unavailable", ()))),
-    }
-
-
-def _context(
-    json: Mapping[str, Any], hook: str, chart: list[Mapping[str, Any]], user: str
-) -> dict[str, Any]:
-    context: dict[str, Any] = {
-        "userId": user,
-        "patientId": _first_id(chart, "Patient"),
-        "encounterId": _first_id(chart, "Encounter"),
-    }
-    drafts = list(json.get("draftOrders", ()))
-    if hook in {"order-select", "order-sign"}:
-        entries = [{"resource": draft} for draft in drafts]
-        context["draftOrders"] = {"resourceType": "Bundle", "type": "collection", "entry": entries}
-    if hook == "order-select":
-        every = [f"{draft['resourceType']}/{draft['id']}" for draft in drafts]
-        context["selections"] = json.get("selections", every)
-    return context
-
-
-def _first_id(chart: list[Mapping[str, Any]], resource_type: str) -> str | None:
-    for item in chart:
-        if item.get("resourceType") == resource_type:
-            return str(item["id"])
-    return None
-
-
-def _prefetch(
-    chart: list[Mapping[str, Any]], service: Service, user: str, unavailable: set[str]
-) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for requirement in service.requirements:
-        if requirement.key in unavailable:
-            issue = {"severity": "error", "code": "exception"}
-            values[requirement.key] = {"resourceType": "OperationOutcome", "issue": [issue]}
-            continue
-        found = [item for item in chart if _belongs(item, requirement, user)]
-        if "?" in requirement.query:
-            entries = [{"resource": item, "search": {"mode": "match"}} for item in found]
-            bundle: dict[str, Any] = {"resourceType": "Bundle", "type": "searchset"}
-            values[requirement.key] = (
-                bundle | {"total": len(found)} | ({"entry": entries} if entries else {})
-            )
-        elif found:
-            values[requirement.key] = found[0]
-    return values
-
-
-def _belongs(item: Mapping[str, Any], requirement: DataRequirement, user: str) -> bool:
-    if requirement.resource_type is None:
-        return f"{item.get('resourceType')}/{item.get('id')}" == user
-    return item.get("resourceType") == requirement.resource_type
 
 
 # -- comparing ------------------------------------------------------------------------------

@@ -59,6 +59,15 @@ STRATEGY = plan(
                 "code": [{"coding": [{"system": f"{BASE}/rules", "code": "lbpR17"}]}],
                 "condition": [condition("%obs.empty()")],
             },
+            {
+                "id": "final",
+                "title": "None is cancelled",
+                "code": [{"coding": [{"system": f"{BASE}/rules", "code": "lbpR18"}]}],
+                "condition": [
+                    condition("%obs.exists()"),
+                    condition("%obs.where(status = 'cancelled').empty()"),
+                ],
+            },
         ],
     },
     description="D",
@@ -104,6 +113,33 @@ def test_a_key_that_is_unavailable_is_neither_empty_nor_filled(run):
     result = run(unavailable=["obs"], expect=expect(absent=["lbpR16", "lbpR17"], only=True))
 
     assert result.is_passed
+
+
+def test_what_an_incomplete_key_shows_is_known(run):
+    assert run(data=[PATIENT, OBSERVATION], incomplete=["obs"], expect=expect("lbpR16")).is_passed
+
+
+def test_what_an_incomplete_key_does_not_show_is_not_known_to_be_absent(run):
+    data = [PATIENT, OBSERVATION]
+
+    assert run(data=data, expect=expect("lbpR18")).is_passed
+    assert run(data=data, incomplete=["obs"], expect=expect(absent=["lbpR18"])).is_passed
+
+
+@pytest.mark.parametrize(
+    ("members", "sentence", "hint"),
+    [
+        ({"unavailable": ["observations"]}, "my-service has no prefetch key", "known: cond"),
+        ({"incomplete": ["obss"]}, "my-service has no prefetch key 'obss'", "did you mean 'obs'"),
+        ({"incomplete": ["patient"]}, "'patient' is one resource", "put it under unavailable"),
+        ({"incomplete": ["obs"]}, "'obs' has no resource in data", "add one, or put it under"),
+    ],
+)
+def test_a_key_that_cannot_be_lacking_so_fails_with_what_to_do(run, members, sentence, hint):
+    (failure,) = run(**members, expect=expect()).failures
+
+    assert sentence in failure
+    assert hint in failure
 
 
 def test_a_required_key_that_is_unavailable_gives_the_expected_status(run):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cds_service import fhir_json
-from cds_service.authoring import cases
+from cds_service.authoring import case_request, cases
 from cds_service.data import plan_library
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def requests():
     for file in cases.case_files(PLANS):
         case = cases.read(file)
         hook = case.json.get("hook") or case.json["request"]["hook"]
-        body = fhir_json.encode(cases.request_of(case.json, services[hook]))
+        body = fhir_json.encode(case_request.request_of(case.json, services[hook]))
         richest[hook] = max(richest.get(hook, b""), body, key=len)
     return {hook: json.loads(body) for hook, body in richest.items()}
 

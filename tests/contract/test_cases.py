@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cds_service import fhir_json
-from cds_service.authoring import cases
+from cds_service.authoring import case_request, cases
 from cds_service.data import plan_library
 
 PLANS = Path(__file__).parents[2] / "plan_definitions"
@@ -55,7 +55,7 @@ def test_an_answer_to_a_case_holds_the_contract(client, library, services, addre
     hook = case.json.get("hook") or case.json["request"]["hook"]
     service = library.service(services[hook]["id"])
     profile = f"/{case.json['profile']}" if "profile" in case.json else ""
-    body = fhir_json.encode(cases.request_of(case.json, service))
+    body = fhir_json.encode(case_request.request_of(case.json, service))
     headers = {"Accept-Language": case.json.get("language", "en")}
     answer = client.post(profile + address(hook), body, headers=headers)
     assert answer.status == case.json["expect"].get("status", 200)

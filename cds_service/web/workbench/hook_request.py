@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from cds_service.authoring import cases
+from cds_service.authoring import case_request
 from cds_service.errors import RequestError
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def build(asked: Asked, service: Service) -> dict[str, Any]:
     }
     if asked.selected is not None:
         described["selections"] = _selections(drafts, asked.selected)
-    return cases.request_of(described, service) | {"hookInstance": str(uuid4())}
+    return case_request.request_of(described, service) | {"hookInstance": str(uuid4())}
 
 
 def _about(draft: Mapping[str, Any], patient: str) -> dict[str, Any]:
