@@ -88,7 +88,7 @@ def _context(
         "encounterId": _first_id(chart, "Encounter"),
     }
     drafts = list(json.get("draftOrders", ()))
-    if hook in {"order-select", "order-sign"}:
+    if drafts or hook in {"order-select", "order-sign"}:
         entries = [{"resource": draft} for draft in drafts]
         context["draftOrders"] = {"resourceType": "Bundle", "type": "collection", "entry": entries}
     if hook == "order-select":

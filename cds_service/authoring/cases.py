@@ -31,7 +31,9 @@ MEMBERS = frozenset(
     }
 )  # fmt: skip
 EXPECTATIONS = frozenset({"status", "cards", "absent", "only"})
-CARD_EXPECTATIONS = frozenset({"rule", "indicator", "summary", "detail", "suggestions", "count"})
+CARD_EXPECTATIONS = frozenset(
+    {"rule", "indicator", "summary", "detail", "suggestions", "lacks", "count"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +205,16 @@ def _differences(expected: Mapping[str, Any], card: Mapping[str, Any]) -> Iterat
     for text in _as_list(expected.get("suggestions")):
         if not any(text in label for label in labels):
             yield f"{rule}: expected a suggestion '{text}'; offered: {'; '.join(labels) or 'none'}"
+    yield from _unwanted(expected, card, labels)
+
+
+def _unwanted(
+    expected: Mapping[str, Any], card: Mapping[str, Any], labels: list[str]
+) -> Iterator[str]:
+    rule = expected["rule"]
+    for text in _as_list(expected.get("lacks")):
+        if any(text in shown for shown in (card["summary"], card.get("detail", ""), *labels)):
+            yield f"{rule}: '{text}' must not stand on the card or its suggestions"
 
 
 def _as_list(value: object) -> list[str]:

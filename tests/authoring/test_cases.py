@@ -178,6 +178,17 @@ def test_every_property_of_an_expected_card_is_compared(run, wrong):
     assert len(run(data=data, expect={"cards": [{**right, **wrong}]}).failures) == 1
 
 
+def test_a_card_that_says_what_it_must_not_fails(run):
+    data = [PATIENT, OBSERVATION]
+
+    for text in ("There are observations", "Found some"):
+        (failure,) = run(
+            data=data, expect={"cards": [{"rule": "lbpR16", "lacks": [text]}]}
+        ).failures
+        assert text in failure
+    assert run(data=data, expect={"cards": [{"rule": "lbpR16", "lacks": ["dragons"]}]}).is_passed
+
+
 def test_a_status_other_than_the_expected_fails(run):
     assert run(expect={"status": 412}).failures
 
