@@ -14,6 +14,7 @@ import click
 from cds_service.cli import answer_commands, check_commands, store_commands
 from cds_service.cli.arguments import FAILED
 from cds_service.cli.guideline_command import guideline
+from cds_service.cli.integration_command import integration
 from cds_service.cli.serve_command import serve
 from cds_service.cli.translation_commands import translations
 from cds_service.errors import CdsError
@@ -46,6 +47,7 @@ for command in (
     check_commands.lint,
     check_commands.test,
     guideline,
+    integration,
     translations,
     store_commands.database,
     store_commands.decisions,

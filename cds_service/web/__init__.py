@@ -16,7 +16,17 @@ from cds_service.errors import StoreUnavailable
 from cds_service.hooks.languages import LANGUAGES
 from cds_service.hooks.service import PROFILES, HookService
 from cds_service.store import Store
-from cds_service.web import auth, cds_hooks, errors, fhir, logs, metrics, pages, workbench
+from cds_service.web import (
+    auth,
+    cds_hooks,
+    errors,
+    fhir,
+    integration,
+    logs,
+    metrics,
+    pages,
+    workbench,
+)
 from cds_service.web.admission import Admission
 
 if TYPE_CHECKING:
@@ -56,7 +66,7 @@ def create_app(settings: Settings, *, log: TextIO | None = None) -> Flask:
         store.prepare()
     except StoreUnavailable as problem:
         logger.warning("no store yet", problem=problem.message)
-    trusted = _trusted(settings, library)
+    known = trusted(settings, library)
     hooks = HookService(
         library,
         reader=_reader(allow_open_servers=settings.open_fhir_servers),
@@ -69,12 +79,12 @@ def create_app(settings: Settings, *, log: TextIO | None = None) -> Flask:
                 ca_bundle=tenant.ca_bundle,
                 allow_open_servers=tenant.reads_without_token,
             )
-            for tenant in trusted
+            for tenant in known
         },
     )
     app = Flask(__name__)
     app.extensions["store"] = store
-    app.extensions["tenants"] = trusted
+    app.extensions["tenants"] = known
     app.config["MAX_BODY_BYTES"] = settings.max_body_bytes
     # One byte more is read: a body in chunks would else be cut at the limit, not refused.
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes + 1
@@ -82,9 +92,9 @@ def create_app(settings: Settings, *, log: TextIO | None = None) -> Flask:
     app.url_map.merge_slashes = False
     logs.attach(app, logger)
     errors.register(app)
-    if trusted:
+    if known:
         protects = settings.discovery == "protected"
-        gate = auth.Gate(trusted, store.seen_tokens, protects_discovery=protects)
+        gate = auth.Gate(known, store.seen_tokens, protects_discovery=protects)
         app.before_request(gate.check)
     app.after_request(_protect)
     CORS(
@@ -106,6 +116,7 @@ def create_app(settings: Settings, *, log: TextIO | None = None) -> Flask:
     app.register_blueprint(cds_hooks.blueprint(cds_hooks.Endpoints(hooks, store, settings.zone)))
     app.register_blueprint(fhir.blueprint(library, settings))
     app.register_blueprint(pages.blueprint(hooks, store, settings))
+    app.register_blueprint(integration.blueprint(library, settings))
     workbench.attach(app, hooks, store, settings)
     app.register_blueprint(metrics.blueprint(counts))
     app.wsgi_app = Admission(  # type: ignore[method-assign]
@@ -118,12 +129,12 @@ def create_app(settings: Settings, *, log: TextIO | None = None) -> Flask:
     return app
 
 
-def _trusted(settings: Settings, library: PlanLibrary) -> tuple[Tenant, ...]:
+def trusted(settings: Settings, library: PlanLibrary) -> tuple[Tenant, ...]:
     """The tenants of the site; none where no caller is verified."""
     if settings.tenants is None:
         return ()
-    known = tenants.Known(PROFILES, LANGUAGES, tuple(library.services), settings.is_loopback)
-    return tenants.read(settings.tenants, known)
+    names = tenants.Known(PROFILES, LANGUAGES, tuple(library.services), settings.is_loopback)
+    return tenants.read(settings.tenants, names)
 
 
 def _reader(guard: AllowList | None = None, **options: Any) -> FhirReader:

@@ -26,8 +26,8 @@ def blueprint(hooks: HookService, store: Store, settings: Settings) -> Blueprint
     """The routes; clients reach us at `public_url`, else at the address of each request."""
     routes = Blueprint("pages", __name__)
 
-    @routes.get("/")
-    def page() -> Response:
+    @routes.get("/", endpoint="page")
+    def start() -> Response:
         """What runs here and how to call it, in plain words; no script."""
         base = settings.public_url or request.host_url.rstrip("/")
         services = [
@@ -42,10 +42,7 @@ def blueprint(hooks: HookService, store: Store, settings: Settings) -> Blueprint
             profile=hooks.profile,
             workbench=settings.workbench,
         )
-        response = Response(html, content_type="text/html; charset=utf-8")
-        response.headers["Content-Security-Policy"] = _CONTENT_SECURITY
-        response.headers["Referrer-Policy"] = "no-referrer"
-        return response
+        return page(html)
 
     @routes.get("/health")
     def health() -> Response:
@@ -75,6 +72,14 @@ def blueprint(hooks: HookService, store: Store, settings: Settings) -> Blueprint
         return _state(state, status=200 if state["ready"] else 503)
 
     return routes
+
+
+def page(html: str) -> Response:
+    """HTML as an answer that loads nothing but our own styles."""
+    response = Response(html, content_type="text/html; charset=utf-8")
+    response.headers["Content-Security-Policy"] = _CONTENT_SECURITY
+    response.headers["Referrer-Policy"] = "no-referrer"
+    return response
 
 
 def _state(state: dict[str, Any], *, status: int = 200) -> Response:

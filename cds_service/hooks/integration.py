@@ -1,0 +1,192 @@
+"""What an EHR's analyst types in to connect: the facts of the integration sheet.
+
+Some EHRs read no discovery document: prefetch, scopes and keys are entered by hand (DISC-22,
+DISC-23). Everything here comes from the guideline content and the tenants file, so that the sheet
+and the service cannot say different things. Pure; nothing of it is secret.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from cds_service.hooks import languages
+from cds_service.messages import DEFAULT_LANGUAGE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cds_service.data.plan_library import PlanLibrary
+    from cds_service.engine import Plan, Service
+    from cds_service.engine.plan_definition import Action, Coded, Need
+    from cds_service.messages import Text
+    from cds_service.tenants import Tenant
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One row of the prefetch table."""
+
+    name: str
+    query: str
+    need: Need
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One service with its addresses; `keys` in the order of discovery."""
+
+    id: str
+    title: str
+    hook: str
+    url: str
+    feedback_url: str
+    keys: tuple[Key, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """What a token of the tenant must say, and which FHIR servers are read for it."""
+
+    tenant: str
+    issuers: tuple[str, ...]
+    algorithms: tuple[str, ...]
+    key_urls: tuple[str, ...]
+    has_static_keys: bool
+    subjects: tuple[str, ...]
+    life_s: int
+    fhir_servers: tuple[str, ...]
+    client_profile: str
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A code of ours that the client stores or shows, with the words for it."""
+
+    system: str
+    code: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """The integration sheet.
+
+    Attributes:
+        scopes: pairs of a SMART v1 and a SMART v2 scope, one for each type that is read.
+        override_reasons: every reason that a card may offer.
+        topics: what `source.topic` holds, stable over versions; overrides are remembered by it.
+        hosts: where the links and sources of cards lead.
+    """
+
+    base: str
+    revision: str
+    endpoints: tuple[Endpoint, ...]
+    scopes: tuple[tuple[str, str], ...]
+    override_reasons: tuple[Code, ...]
+    topics: tuple[Code, ...]
+    hosts: tuple[str, ...]
+    trust: Trust | None
+
+
+def sheet(library: PlanLibrary, base: str, tenant: Tenant | None = None) -> Sheet:
+    """The sheet for a client that reaches the service at `base`; for a tenant, only what is its."""
+    services = [
+        service
+        for service in library.services.values()
+        if tenant is None
+        or (tenant.may_call(service.id) and tenant.client_profile.fires(service.hook))
+    ]
+    plans = tuple(library.content.plans.values())
+    types = {key.resource_type for service in services for key in service.requirements}
+    return Sheet(
+        base=base,
+        revision=library.revision,
+        endpoints=tuple(_endpoint(service, base) for service in services),
+        scopes=tuple(
+            (f"user/{name}.read", f"user/{name}.rs") for name in sorted(filter(None, types))
+        ),
+        override_reasons=_codes(
+            reason for plan in plans for action in _walk(plan) for reason in action.override_reasons
+        ),
+        topics=_codes(_topics(plans)),
+        hosts=_hosts(plans),
+        trust=_trust(tenant) if tenant else None,
+    )
+
+
+def _endpoint(service: Service, base: str) -> Endpoint:
+    url = f"{base}/cds-services/{service.id}"
+    return Endpoint(
+        id=service.id,
+        title=_words(service.title),
+        hook=service.hook,
+        url=url,
+        feedback_url=f"{url}/feedback",
+        keys=tuple(Key(item.key, item.query, item.need) for item in service.requirements),
+    )
+
+
+def _trust(tenant: Tenant) -> Trust:
+    return Trust(
+        tenant=tenant.id,
+        issuers=tenant.issuers,
+        algorithms=tenant.algorithms,
+        key_urls=tuple(endpoint.base for endpoint in tenant.key_urls),
+        has_static_keys=bool(tenant.keys),
+        subjects=tenant.subjects,
+        life_s=tenant.token_life_s,
+        fhir_servers=tuple(endpoint.base for endpoint in tenant.fhir_servers),
+        client_profile=tenant.client_profile.name,
+    )
+
+
+def _walk(plan: Plan) -> Iterator[Action]:
+    """Every action of a plan, its groups' and suggestions' included."""
+    waiting = list(plan.actions)
+    while waiting:
+        action = waiting.pop()
+        yield action
+        waiting += action.actions
+
+
+def _topics(plans: tuple[Plan, ...]) -> Iterator[Coded]:
+    """What names cards: the topic of a plan, and of its actions those codes that are topics too."""
+    for plan in plans:
+        if plan.topic is None:
+            continue
+        yield plan.topic
+        codes = (action.code for action in _walk(plan) if action.code is not None)
+        yield from (code for code in codes if code.system == plan.topic.system)
+
+
+def _codes(found: Iterator[Coded]) -> tuple[Code, ...]:
+    """Each code once, in their order as text."""
+    named = {(item.system, item.code): item for item in found}
+    return tuple(
+        Code(system, code, _words(item.display) if item.display else "")
+        for (system, code), item in sorted(named.items(), key=lambda pair: pair[0])
+    )
+
+
+def _hosts(plans: tuple[Plan, ...]) -> tuple[str, ...]:
+    """The origins that a card can link to: those of the documents that the plans cite."""
+    urls = {plan.canonical for plan in plans} | {
+        item.url
+        for plan in plans
+        for action in _walk(plan)
+        for item in action.documentation
+        if item.url
+    }
+    parts = (urlsplit(url) for url in urls)
+    return tuple(
+        sorted({f"{part.scheme}://{part.netloc}" for part in parts if part.scheme in _LINKED})
+    )
+
+
+_LINKED = frozenset({"https", "http"})
+
+
+def _words(text: Text) -> str:
+    return languages.plain_text(text, DEFAULT_LANGUAGE, {})

@@ -1,0 +1,28 @@
+"""The integration sheet in a real browser: readable by everybody, and on paper."""
+
+from __future__ import annotations
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+
+def test_the_sheet_has_no_serious_accessibility_problem(open_page):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    page = open_page("/integration", ready="#links")
+
+    found = axe.Axe().run(page).response["violations"]
+
+    assert [item["id"] for item in found if item["impact"] in {"serious", "critical"}] == []
+
+
+def test_the_sheet_prints_as_a_pdf(open_page):
+    page = open_page("/integration", ready="#links")
+
+    assert page.pdf().startswith(b"%PDF-")
+
+
+def test_the_sheet_fits_a_telephone(open_page):
+    page = open_page("/integration", ready="#links", viewport={"width": 360, "height": 740})
+
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
