@@ -109,6 +109,15 @@ class Settings:
             without="plan_definitions beside the package, else in the working directory",
         ),
     ]
+    broken_guidelines: Annotated[
+        str,
+        _Setting(
+            "CDS_BROKEN_GUIDELINES",
+            "leave-out",
+            setting_values.one_of("leave-out", "refuse"),
+            "Whether a start leaves out the guidelines that have problems, or is refused.",
+        ),
+    ]
     database_url: Annotated[
         str,
         _Setting(
@@ -236,6 +245,11 @@ class Settings:
     def is_loopback(self) -> bool:
         """Whether only this host can call."""
         return setting_values.is_loopback(self.host)
+
+    @property
+    def leaves_out(self) -> bool:
+        """Whether guidelines that have problems are left out, and the others are in force."""
+        return self.broken_guidelines == "leave-out"
 
     def effective(self) -> str:
         """One `NAME=value` line per setting, as in force, with passwords masked."""

@@ -30,7 +30,7 @@ PLANS = click.option("--plans", type=FOLDER, help="Guideline folder; CDS_PLANS w
 
 def open_library(settings: Settings, plans: Path | None, *, traced: bool = False) -> PlanLibrary:
     """The guidelines of `--plans`, or of the settings; `traced` for explanations."""
-    return plan_library.load(plans or settings.plans, traced=traced)
+    return plan_library.load(plans or settings.plans, traced=traced, leave_out=settings.leaves_out)
 
 
 def content_root(directory: Path) -> Path:

@@ -1,6 +1,7 @@
 """Reads a folder of guideline JSON from disk and compiles all of it.
 
-A folder with any problem gives no library at all: a guideline is whole or it is not used.
+A folder with any problem gives no library at all, unless files with problems may be left out: a
+guideline is whole or it is not used.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cds_service import fhir_json
-from cds_service.engine import Content, Source, compile_content
+from cds_service.engine import Content, Source, compile_content, compile_what_works
 from cds_service.errors import ContentError, ContentErrors, UnknownService, Where, did_you_mean
 
 if TYPE_CHECKING:
@@ -40,6 +41,12 @@ class PlanLibrary:
         """The service with this id; raises UnknownService naming the closest ids."""
         service = self.content.services.get(service_id)
         if service is None:
+            left_out = next((item for item in self.content.left_out if item.id == service_id), None)
+            if left_out is not None:
+                raise UnknownService(
+                    f"the service '{service_id}' is left out, because its content has problems",
+                    hint="those who run the service find them at /ready",
+                )
             known = ", ".join(self.content.services) or "none"
             raise UnknownService(
                 f"there is no service '{service_id}'",
@@ -57,10 +64,11 @@ class PlanLibrary:
         raise UnknownService(f"there is no plan '{reference}'", hint=did_you_mean(url, ids))
 
 
-def load(directory: Path, *, traced: bool = False) -> PlanLibrary:
+def load(directory: Path, *, traced: bool = False, leave_out: bool = False) -> PlanLibrary:
     """Compile every guideline file below `directory`.
 
-    `traced` weaves in what explanations need. Raises ContentErrors with all problems found.
+    `traced` weaves in what explanations need. With `leave_out` the files with problems are left
+    out, as far as something remains. Raises ContentErrors with all problems found.
     """
     if not directory.is_dir():
         raise ContentErrors([ContentError(f"there is no folder {directory}", code="no-folder")])
@@ -73,9 +81,12 @@ def load(directory: Path, *, traced: bool = False) -> PlanLibrary:
             sources.append(_source(name, text))
         except ContentError as error:
             problems.append(error)
-    if problems:
+    if problems and not leave_out:
         raise ContentErrors(problems)
-    content = compile_content(sources, traced=traced)
+    if leave_out:
+        content = compile_what_works(sources, problems, traced=traced)
+    else:
+        content = compile_content(sources, traced=traced)
     return PlanLibrary(directory, content, digest.hexdigest()[:12])
 
 

@@ -5,11 +5,13 @@ What may not enter: network, disk, clock, random ids, logging. All of them are a
 
 from cds_service.engine.apply import Situation, apply
 from cds_service.engine.content import Content, compile_content
+from cds_service.engine.leaving_out import compile_what_works
 from cds_service.engine.outcome import ActionOutcome, ConditionOutcome, Outcome, Verdict
 from cds_service.engine.plan_definition import (
     Action,
     DataRequirement,
     Documentation,
+    LeftOut,
     Plan,
     Service,
 )
@@ -23,6 +25,7 @@ __all__ = [
     "Content",
     "DataRequirement",
     "Documentation",
+    "LeftOut",
     "Outcome",
     "Plan",
     "Service",
@@ -32,4 +35,5 @@ __all__ = [
     "Verdict",
     "apply",
     "compile_content",
+    "compile_what_works",
 ]

@@ -14,7 +14,7 @@ from uuid import UUID, uuid5
 from cds_service.engine.activity_definition import instantiate
 from cds_service.engine.dynamic_value import set_value
 from cds_service.engine.outcome import ActionOutcome, ConditionOutcome, Outcome, Verdict
-from cds_service.engine.plan_definition import Activity, Plan, Questionnaire
+from cds_service.engine.plan_definition import Activity, LeftOut, Plan, Questionnaire
 from cds_service.errors import EvaluationError
 from cds_service.fhirpath import Evaluation, Incomplete, Truth, facts_of, plain, truth
 
@@ -128,6 +128,9 @@ class _Run:
         verdict = _all_of(conditions)
         if verdict is not Verdict.FIRED:
             return ActionOutcome(action, plan, path, verdict, conditions)
+        if isinstance(action.definition, LeftOut):
+            reason = action.definition.reason
+            return ActionOutcome(action, plan, path, Verdict.ERROR, conditions, reason)
         try:
             values = {
                 name: facts_of(expression.program.evaluate(evaluation, evaluation.focus))

@@ -16,7 +16,7 @@ from cds_service.terminology import ValueSets
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from cds_service.engine.plan_definition import Plan
+    from cds_service.engine.plan_definition import LeftOut, Plan
     from cds_service.engine.source import Element, Source
     from cds_service.errors import ContentError
     from cds_service.messages import Text
@@ -27,7 +27,8 @@ class Content:
     """Compiled guideline content: plans by canonical URL, services by id, and the value sets.
 
     `unsupported` lists what was understood but cannot be evaluated (CQL): the actions that hold
-    it get the verdict *error*, the others work.
+    it get the verdict *error*, the others work. `left_out` are definitions that have `problems`
+    and were left out, where that is wanted.
     """
 
     plans: Mapping[str, Plan]
@@ -36,6 +37,8 @@ class Content:
     messages: Mapping[str, Text]
     sources: tuple[Source, ...]
     unsupported: tuple[ContentError, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+    problems: tuple[ContentError, ...] = ()
 
 
 def compile_content(sources: Iterable[Source], *, traced: bool = False) -> Content:
@@ -47,17 +50,22 @@ def compile_content(sources: Iterable[Source], *, traced: bool = False) -> Conte
 
 
 def compile_parts(
-    every: tuple[Source, ...], linker: Linker | None = None, *, traced: bool = False
+    every: tuple[Source, ...],
+    linker: Linker | None = None,
+    *,
+    traced: bool = False,
+    left_out: Mapping[str, LeftOut] | None = None,
 ) -> tuple[Content, Linker]:
     """The content, and the linker that holds its parts; one that is given holds some already.
 
-    Its value sets and canonicals must be those of the same files.
+    Its value sets and canonicals must be those of the same files. `left_out` is what the files
+    may refer to without bringing it, by url.
     """
     if linker is None:
         problems = Problems()
         by_canonical = _index(every, problems)
         value_sets, messages = _value_sets(every, problems), messages_in(every, problems)
-        linker = Linker(by_canonical, value_sets, messages, problems, traced)
+        linker = Linker(by_canonical, value_sets, messages, problems, traced, left_out=left_out)
     problems = linker.problems
     for source in _of_type(every, "ActivityDefinition"):
         linker.activity(source.root)

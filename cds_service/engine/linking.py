@@ -18,6 +18,7 @@ from cds_service.engine.plan_definition import (
     CardBudget,
     CardFrame,
     Definition,
+    LeftOut,
     Plan,
     Questionnaire,
 )
@@ -37,7 +38,11 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Linker:
-    """Compiles plans and activities, each once, and finds what a canonical names."""
+    """Compiles plans and activities, each once, and finds what a canonical names.
+
+    With `left_out`, by url, an action that leads to one of these compiles, and so does one that
+    leads to nothing: what it names may stand in a file that cannot be read.
+    """
 
     by_canonical: Mapping[str, Source]
     value_sets: ValueSets
@@ -47,6 +52,7 @@ class Linker:
     plans: dict[str, Plan] = field(default_factory=dict)
     activities: dict[str, Activity] = field(default_factory=dict)
     scopes: dict[tuple[str, ...], tuple[Scope, list[ContentError]]] = field(default_factory=dict)
+    left_out: Mapping[str, LeftOut] | None = None
     _underway: list[str] = field(default_factory=list)
 
     def link(self, element: Element, canonical: str) -> Definition | None:
@@ -59,8 +65,19 @@ class Linker:
             return self.activity(root)
         if root is not None and resource_type == "Questionnaire":
             return Questionnaire(root.json)
-        self.problems.add(self._unknown(element, canonical, "definitionCanonical"))
+        problem = self._unknown(element, canonical, "definitionCanonical")
+        if self.left_out is not None and root is None:
+            return self._left_out(canonical.split("|", 1)[0], problem)
+        self.problems.add(problem)
         return None
+
+    def _left_out(self, url: str, problem: ContentError) -> LeftOut:
+        known = (self.left_out or {}).get(url)
+        if known is not None:
+            return known
+        self.problems.unsupported.append(problem)
+        id_ = url.rsplit("/", 1)[-1]
+        return LeftOut(id_, Text(id_, {}), None, str(problem))
 
     def _root(self, element: Element, canonical: str) -> Element | None:
         if canonical.startswith("#"):

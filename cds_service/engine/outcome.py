@@ -69,6 +69,11 @@ class ActionOutcome(NamedTuple):
             yield from child.walk()
 
     @property
+    def is_error(self) -> bool:
+        """Whether it could not be judged, through a fault of the content or an expression."""
+        return self.verdict is Verdict.ERROR
+
+    @property
     def fired(self) -> tuple[ActionOutcome, ...]:
         """The children that apply."""
         return tuple(child for child in self.children if child.verdict is Verdict.FIRED)

@@ -218,5 +218,18 @@ class Service:
     translation_notes: Mapping[str, str]
 
 
-Definition: TypeAlias = Plan | Activity | Questionnaire
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A definition with problems, which is not used: what leads to it cannot be judged.
+
+    `id` is that of the resource, as far as it is known; `reason` names file and problem.
+    """
+
+    id: str
+    title: Text
+    topic: Coded | None
+    reason: str
+
+
+Definition: TypeAlias = Plan | Activity | Questionnaire | LeftOut
 """What an action's definitionCanonical can lead to."""

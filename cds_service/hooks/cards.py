@@ -13,7 +13,7 @@ from uuid import UUID, uuid5
 from cds_service.engine.outcome import Verdict
 from cds_service.fhirpath import Message
 from cds_service.fhirpath.temporal import parse_date
-from cds_service.hooks import languages
+from cds_service.hooks import languages, left_out
 from cds_service.hooks.suggestions import suggestions_of
 from cds_service.messages import Text
 
@@ -74,7 +74,7 @@ class Reader:
 def from_outcome(outcome: Outcome, reader: Reader) -> list[dict[str, Any]]:
     """The cards of this outcome, most urgent first, inside a level in the plan's order."""
     drafts = sorted(_collect(outcome.fired, reader), key=lambda draft: draft.rank)
-    shown = _within_budget(drafts, outcome.plan, reader)
+    shown = [*_within_budget(drafts, outcome.plan, reader), *_unjudged(outcome, reader)]
     frame = outcome.plan.frame
     if frame is not None:
         shown = [_framed(draft, frame, reader) for draft in shown]
@@ -303,6 +303,27 @@ def _within_budget(drafts: list[Draft], plan: Plan, reader: Reader) -> list[Draf
         valid_until=_once(end for draft in rest for end in draft.valid_until),
     )
     return [*urgent, *shown, more]
+
+
+def _unjudged(outcome: Outcome, reader: Reader) -> Iterator[Draft]:
+    """The card about what was left out, outside the budget; none when nothing was."""
+    definitions = list(left_out.left_out_of(outcome))
+    if not definitions:
+        return
+    names = [languages.plain_text(item.title, reader.language, {}) for item in definitions]
+    values = {"n": [len(definitions)]}
+    yield Draft(
+        path=f"{outcome.plan.id}/left-out",
+        indicator="info",
+        summary=languages.plain_text(left_out.SUMMARY, reader.language, values),
+        detail=(
+            languages.markdown(left_out.DETAIL, reader.language, {}),
+            "\n".join(f"- {languages.escape(name)}" for name in names),
+        ),
+        source={"label": _name_of(outcome.plan, reader)},
+        rules=(),
+        plans=(outcome.plan.versioned,),
+    )
 
 
 def _card(draft: Draft, reader: Reader) -> dict[str, Any]:

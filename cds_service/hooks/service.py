@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cds_service import fhir_json
 from cds_service.data import prefetch
 from cds_service.data.deadline import Deadline
-from cds_service.engine import Outcome, Situation, apply
+from cds_service.engine import LeftOut, Outcome, Situation, apply
 from cds_service.engine.outcome import Verdict
 from cds_service.errors import UnknownService, did_you_mean
 from cds_service.fhirpath import Incomplete
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from cds_service.data.fhir_client import FhirReader
     from cds_service.data.plan_library import PlanLibrary
-    from cds_service.engine import Service
+    from cds_service.engine import ActionOutcome, Service
     from cds_service.store import Store
     from cds_service.tenants import Tenant
 
@@ -124,12 +124,14 @@ class HookService:
 
     def readiness(self) -> dict[str, Any]:
         """Whether calls can be answered, and from which content."""
+        content = self.library.content
         return {
             "ready": bool(self.library.services),
-            "plans": len(self.library.content.plans),
+            "plans": len(content.plans),
             "services": list(self.library.services),
             "revision": self.library.revision,
-            "problems": [str(problem) for problem in self.library.content.unsupported],
+            "left_out": [item.id for item in content.left_out],
+            "problems": [str(item) for item in (*content.problems, *content.unsupported)],
         }
 
     def call(  # noqa: PLR0913  what the edge knows of a call
@@ -286,13 +288,18 @@ def _rule_verdicts(outcome: Outcome, shown: tuple[str, ...]) -> dict[str, tuple[
     """The rules that cards carry, and of the others those with an action not judged; by verdict."""
     found = {str(Verdict.FIRED): shown}
     for verdict in (Verdict.CANNOT_TELL, Verdict.ERROR):
-        rules = (
-            item.plan.topic.code
-            for item in outcome.walk()
-            if item.verdict is verdict and item.plan.topic is not None
+        rules = (_rule(item) for item in outcome.walk() if item.verdict is verdict)
+        found[str(verdict)] = tuple(
+            dict.fromkeys(rule for rule in rules if rule is not None and rule not in shown)
         )
-        found[str(verdict)] = tuple(dict.fromkeys(rule for rule in rules if rule not in shown))
     return {verdict: rules for verdict, rules in found.items() if rules}
+
+
+def _rule(item: ActionOutcome) -> str | None:
+    """The rule that an action belongs to; one that was left out is known by its own code."""
+    definition = item.action.definition
+    topic = definition.topic if isinstance(definition, LeftOut) else item.plan.topic
+    return topic.code if topic is not None else None
 
 
 def _recorded(card: Mapping[str, Any]) -> CardRecord:

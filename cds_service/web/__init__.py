@@ -50,11 +50,12 @@ def create_app(settings: Settings, *, log: TextIO | None = None) -> Flask:
     503 and `/ready` says so, until it does. Holds no open connection, so that it may be forked.
 
     Raises:
-        ContentErrors: the guideline content has problems; all are listed.
+        ContentErrors: the guideline content has problems and is to be refused then, or none of it
+            can be used; all problems are listed.
         TenantsError: the tenants file has problems; all are listed.
     """
     logger = logs.make_logger(settings.log_level, log)
-    library = plan_library.load(settings.plans)
+    library = plan_library.load(settings.plans, leave_out=settings.leaves_out)
     counts = metrics.Metrics()
 
     def lost(decisions: int) -> None:
@@ -84,6 +85,7 @@ def create_app(settings: Settings, *, log: TextIO | None = None) -> Flask:
     )
     app = Flask(__name__)
     app.extensions["store"] = store
+    app.extensions["left_out"] = tuple(str(problem) for problem in library.content.problems)
     app.extensions["tenants"] = known
     app.config["MAX_BODY_BYTES"] = settings.max_body_bytes
     # One byte more is read: a body in chunks would else be cut at the limit, not refused.

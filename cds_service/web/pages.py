@@ -53,11 +53,13 @@ def blueprint(hooks: HookService, store: Store, settings: Settings) -> Blueprint
     def ready() -> Response:
         """Whether calls and feedback can be answered now, and what is in the way.
 
-        Content that cannot be evaluated is named and does not make the service unready: the
-        other actions are judged.
+        Content that was left out or cannot be evaluated is named and does not make the service
+        unready: the other actions are judged.
         """
         state = dict(hooks.readiness())
         store_problem = store.problem()
+        if not state["left_out"]:
+            del state["left_out"]
         problems = [
             *state.pop("problems"),
             *([store_problem] if store_problem else []),

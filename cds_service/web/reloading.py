@@ -2,6 +2,7 @@
 
 Requests under way finish in the application that began them, so that no answer mixes two
 revisions. A folder with problems replaces nothing; the last good one goes on and `/ready` tells.
+Only where the one in force leaves something out already, another such one may replace it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from cds_service.errors import ContentErrors
 from cds_service.tenants import TenantsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
     from threading import Event
     from wsgiref.types import StartResponse, WSGIEnvironment
@@ -50,20 +51,27 @@ class Reloading:
         try:
             app = self._make()
         except ContentErrors as problems:
-            sentences = _shortened([str(problem) for problem in problems.problems])
-            self.app.config[RELOAD_PROBLEMS] = sentences
-            self._tell("\n".join(["guidelines changed, not in force:", *sentences]))
-            return False
+            return self._keep([str(problem) for problem in problems.problems])
         except TenantsError as problem:  # `/ready` names no tenant
             self.app.config[RELOAD_PROBLEMS] = [
                 "the tenants file has problems; the start shows them"
             ]
             self._tell(f"tenants changed, not in force: {problem}")
             return False
+        left_out = app.extensions["left_out"]
+        if left_out and not self.app.extensions["left_out"]:
+            app.extensions["store"].close()
+            return self._keep(left_out)
         old, self.app = self.app, app
         _close_later(old)
         self._tell("guidelines changed, in force now")
         return True
+
+    def _keep(self, problems: Sequence[str]) -> bool:
+        sentences = _shortened(list(problems))
+        self.app.config[RELOAD_PROBLEMS] = sentences
+        self._tell("\n".join(["guidelines changed, not in force:", *sentences]))
+        return False
 
     def follow(self, directory: Path, stop: Event | None = None) -> Thread:
         """Reload whenever a file in `directory` changes, in a thread that ends with the process."""

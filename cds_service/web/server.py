@@ -91,6 +91,12 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         lines = [tenant.effective() for tenant in trusted] or ["not verified; loopback only"]
         return "".join(f"  {line}\n" for line in lines)
 
+    def _left_out(self) -> str:
+        """What is wrong with the guidelines that were left out; nothing when none was."""
+        problems = self._application.app.extensions["left_out"]
+        lines = "".join(f"  {line}\n" for text in problems for line in text.splitlines())
+        return f"guidelines with problems, left out\n{lines}" if problems else ""
+
     def _announce(self, server: Arbiter) -> None:
         gc.freeze()  # what is loaded now stays shared with the processes forked from here
         address = str(server.LISTENERS[0])
@@ -99,7 +105,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             f"  start page  {address}/\n"
             f"  discovery   {address}/cds-services\n"
             f"  ready       {address}/ready\n"
-            f"callers\n{self._callers()}"
+            f"{self._left_out()}callers\n{self._callers()}"
             "settings\n"
             + "".join(f"  {line}\n" for line in self._settings.effective().splitlines())
         )

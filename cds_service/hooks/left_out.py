@@ -1,0 +1,54 @@
+"""The words of the card about recommendations that could not be judged, because of their content.
+
+A clinician takes silence for "nothing to say". Where a guideline is left out, it is not: every
+answer of a service that would have used it says so, for every patient, until it is repaired.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cds_service.engine import LeftOut
+from cds_service.messages import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cds_service.engine import Outcome
+
+SUMMARY = Text(
+    "{n, plural, one {One recommendation} other {# recommendations}} could not be evaluated",
+    {
+        "de": "{n, plural, one {Eine Empfehlung konnte} other {# Empfehlungen konnten}} "
+        "nicht ausgewertet werden",
+        "nl": "{n, plural, one {Eén aanbeveling kon} other {# aanbevelingen konden}} "
+        "niet worden beoordeeld",
+        "nb": "{n, plural, one {Én anbefaling} other {# anbefalinger}} kunne ikke vurderes",
+    },
+)
+DETAIL = Text(
+    "The fault is in the content of this service, not in the chart. That there is no card about "
+    "the following says nothing about this patient: judge it yourself, and tell those who run "
+    "this service.",
+    {
+        "de": "Der Fehler liegt im Inhalt dieses Dienstes, nicht in der Akte. Dass zu Folgendem "
+        "keine Karte erscheint, sagt nichts über diese Person aus: bitte selbst beurteilen und "
+        "die Betreiber dieses Dienstes benachrichtigen.",
+        "nl": "De fout zit in de inhoud van deze dienst, niet in het dossier. Dat over het "
+        "volgende geen kaart verschijnt, zegt niets over deze patiënt: beoordeel het zelf en "
+        "meld het aan de beheerder van deze dienst.",
+        "nb": "Feilen ligger i innholdet i denne tjenesten, ikke i journalen. At det ikke vises "
+        "noe kort om det følgende, sier ingenting om denne pasienten: vurder det selv, og si fra "
+        "til dem som drifter tjenesten.",
+    },
+)
+
+
+def left_out_of(outcome: Outcome) -> Iterator[LeftOut]:
+    """The definitions that this outcome would have judged and that were left out, each once."""
+    seen: set[str] = set()
+    for item in outcome.walk():
+        definition = item.action.definition
+        if item.is_error and isinstance(definition, LeftOut) and definition.id not in seen:
+            seen.add(definition.id)
+            yield definition
