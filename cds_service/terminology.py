@@ -309,7 +309,9 @@ class _Table:
         found = codes & self._listed
         roots = self._roots
         if roots:
-            found |= {coding for coding in codes if coding[0] in roots and self(*coding)}
+            for coding in codes:
+                if coding[0] in roots and self(*coding):
+                    found |= {coding}
         return found
 
     def add_code(self, system: str, code: str) -> None:

@@ -124,10 +124,15 @@ class _Run:
     def _judge(
         self, action: Action, plan: Plan, path: str, evaluation: Evaluation
     ) -> ActionOutcome:
-        conditions = self._conditions(action, evaluation) if action.conditions else ()
-        verdict = _all_of(conditions)
-        if verdict is not Verdict.FIRED:
-            return ActionOutcome(action, plan, path, verdict, conditions)
+        conditions: tuple[ConditionOutcome, ...] = ()
+        if action.conditions:
+            conditions = self._conditions(action, evaluation)
+            verdict = _all_of(conditions)
+            if verdict is not Verdict.FIRED:
+                return ActionOutcome(action, plan, path, verdict, conditions)
+        if action.is_silent:
+            children = self._children(action, plan, path, evaluation)
+            return ActionOutcome(action, plan, path, Verdict.FIRED, conditions, children=children)
         if isinstance(action.definition, LeftOut):
             reason = action.definition.reason
             return ActionOutcome(action, plan, path, Verdict.ERROR, conditions, reason)
@@ -141,7 +146,7 @@ class _Run:
             return ActionOutcome(action, plan, path, Verdict.ERROR, conditions, error.message)
         children = self._children(action, plan, path, evaluation)
         return ActionOutcome(
-            action, plan, path, verdict, conditions, None, values, changes, resource, children
+            action, plan, path, Verdict.FIRED, conditions, None, values, changes, resource, children
         )
 
     def _children(

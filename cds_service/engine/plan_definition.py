@@ -108,7 +108,8 @@ class Action:
     """One action of a plan, compiled. `key` is unique among its siblings; `json` is the source.
 
     `reads_itself` says that an expression of its own reads `%action`; most do not, and are then
-    evaluated in the scope around it.
+    evaluated in the scope around it. `is_silent` says that it words and proposes nothing itself:
+    it has conditions and what is below it.
     """
 
     key: str
@@ -129,10 +130,14 @@ class Action:
     definition: Definition | None
     actions: tuple[Action, ...]
     reads_itself: bool = field(init=False)
+    is_silent: bool = field(init=False)
 
     def __post_init__(self) -> None:
         reads = any("action" in item.program.reads for item in self._expressions())
         object.__setattr__(self, "reads_itself", reads)
+        own = (self.placeholders, self.resource, self.dynamic_values)
+        proposes = isinstance(self.definition, Activity | Questionnaire | LeftOut)
+        object.__setattr__(self, "is_silent", not any(own) and not proposes)
 
     def _expressions(self) -> Iterator[Expression]:
         """Every expression that is evaluated with this action as `%action`."""

@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 Run = Callable[[Frame, list[Any]], list[Any]]
 """A compiled part: the frame and `$this` in, a collection out. It changes neither."""
 
+
+def itself(_frame: Frame, this: list[Any]) -> list[Any]:
+    """The closure of `$this`; who knows it by name can do without the call."""
+    return this
+
+
 Types = frozenset[str] | None
 """The FHIR types that items can have, None when nothing is known."""
 

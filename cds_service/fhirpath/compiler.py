@@ -12,7 +12,7 @@ from cds_service.errors import ExpressionError, did_you_mean
 from cds_service.fhirpath import rows
 from cds_service.fhirpath.arithmetic import affirm, negate
 from cds_service.fhirpath.calls import compile_call
-from cds_service.fhirpath.code import NOTHING, Code, Run, Scope, Site, Types
+from cds_service.fhirpath.code import NOTHING, Code, Run, Scope, Site, Types, itself
 from cds_service.fhirpath.collection import Incomplete, Node, element_types
 from cds_service.fhirpath.evaluation import Frame, unknown
 from cds_service.fhirpath.functions.filtering import item_at, joint_types
@@ -133,7 +133,7 @@ def _literal(_compiler: Compiler, node: Any, _scope: Scope) -> Code:
 def this_code(scope: Scope) -> Code:
     """The code of `$this`."""
     uses = frozenset({scope.identity})
-    return Code(lambda _frame, this: this, scope.types, uses=uses, path=())
+    return Code(itself, scope.types, uses=uses, path=())
 
 
 def _special(compiler: Compiler, node: Any, scope: Scope) -> Code:
@@ -197,9 +197,10 @@ def _element(receiver: Code, node: Any, scope: Scope) -> Code:
     name = node.name
     types = _element_types(receiver.types, node, scope)
     source = receiver.run
+    is_bare = source is itself
 
     def run(frame: Frame, this: list[Any]) -> list[Any]:
-        items = source(frame, this)
+        items = this if is_bare else source(frame, this)
         out: list[Any] = []
         for item in items:
             if type(item) is Node:

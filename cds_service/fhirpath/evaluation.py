@@ -86,7 +86,7 @@ class Evaluation:
         self.bound: frozenset[str] = frozenset()
         self.memo: dict[Any, Any] = {}
         self._bound_around: frozenset[str] = frozenset()
-        self._wrapped: dict[tuple[str, str | None], list[Any]] = {}
+        self.wrapped: dict[tuple[str, str | None], list[Any]] = {}
         self._resolved: dict[str, Any] = {}
         self._indexes: dict[tuple[int, str], CodeIndex] = {}
 
@@ -101,7 +101,7 @@ class Evaluation:
             bound=bound,
             memo={},
             _bound_around=self._bound_around | bound,
-            _wrapped={},
+            wrapped={},
         )
         return child
 
@@ -117,11 +117,11 @@ class Evaluation:
     def variable(self, name: str, kind: str | None) -> list[Any]:
         """The collection that `%name` stands for; its JSON is of the FHIR type `kind` if given."""
         key = (name, kind)
-        found = self._wrapped.get(key)
+        found = self.wrapped.get(key)
         if found is None:
             if self.parent is not None and name not in self.bound:
                 return self.parent.variable(name, kind)
-            found = self._wrapped[key] = self._wrap(name, kind)
+            found = self.wrapped[key] = self._wrap(name, kind)
         return found
 
     def _wrap(self, name: str, kind: str | None) -> list[Any]:

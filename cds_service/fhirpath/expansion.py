@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cds_service.errors import EvaluationError
-from cds_service.fhirpath.code import Code, Run, Scope, SharedPart, Types
+from cds_service.fhirpath.code import Code, Run, Scope, SharedPart, Types, itself
 from cds_service.fhirpath.collection import Node
 from cds_service.fhirpath.evaluation import Evaluation, Frame
 from cds_service.fhirpath.syntax import (
@@ -93,8 +93,10 @@ class RowShared:
         """The closure of a call; `stable` says that the focus is one list for all of a request."""
         reads, body, name, size = self.code.reads, self.code.run, self.name, self.size
 
+        is_bare = source is itself
+
         def run(frame: Frame, this: list[Any]) -> list[Any]:
-            focus = source(frame, this)
+            focus = this if is_bare else source(frame, this)
             evaluation = frame.evaluation
             home = evaluation if evaluation.parent is None else evaluation.home(reads)
             entry: tuple[Frame, dict[Any, Any]] | None = home.memo.get(self)
@@ -103,7 +105,12 @@ class RowShared:
                 # and a definition is never evaluated inside itself.
                 entry = home.memo[self] = (Frame(home, size), {})
             own, memo = entry
-            key = id(focus) if stable else _resource(focus)
+            if stable:
+                key: Any = id(focus)
+            else:
+                item = focus[0] if len(focus) == 1 and type(focus) is list else None
+                # Of one resource the value is kept; of anything else it is not.
+                key = item if type(item) is Node and item.root is item.value else None
             found = memo.get(key)
             if found is not None:
                 return found[0]  # type: ignore[no-any-return]
@@ -116,12 +123,6 @@ class RowShared:
             return value
 
         return run
-
-
-def _resource(focus: list[Any]) -> Node | None:
-    """The one resource that a focus is; None when it is anything else."""
-    item = focus[0] if len(focus) == 1 and type(focus) is list else None
-    return item if type(item) is Node and item.root is item.value else None
 
 
 def shared_code(shared: SharedPart, *, observe: bool) -> Code:

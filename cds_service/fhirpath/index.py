@@ -13,7 +13,7 @@ from cds_service.fhirpath.collection import Node
 from cds_service.fhirpath.rows import ODD, codings_of, values_at
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, KeysView
+    from collections.abc import Callable, Collection, KeysView
 
     from cds_service.fhirpath.definition import Membership
     from cds_service.fhirpath.rows import Leading, Path, Values
@@ -67,10 +67,10 @@ class CodeIndex:
             found = self._found[test] = self._positions(_among(test, self._by_code.keys()))
         return found
 
-    def _positions(self, codes: Iterable[Coding]) -> list[int]:
-        lists = [self._by_code[code] for code in codes]
-        if not lists:
+    def _positions(self, codes: Collection[Coding]) -> list[int]:
+        if not codes:
             return []
+        lists = [self._by_code[code] for code in codes]
         if len(lists) == 1:
             return list(dict.fromkeys(lists[0]))
         return sorted({position for rows in lists for position in rows})
@@ -82,9 +82,9 @@ class CodeIndex:
         return sorted([*found, *more]) if more else found
 
 
-def _among(test: Membership, codes: KeysView[Coding]) -> Iterable[Coding]:
+def _among(test: Membership, codes: KeysView[Coding]) -> Collection[Coding]:
     """Those of the codes that are members."""
-    together: Callable[[KeysView[Coding]], Iterable[Coding]] | None = getattr(test, "among", None)
+    together: Callable[[KeysView[Coding]], Collection[Coding]] | None = getattr(test, "among", None)
     if together is not None:
         return together(codes)
     return [(system, code) for system, code in codes if test(system, code)]

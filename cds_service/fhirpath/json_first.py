@@ -25,11 +25,16 @@ def from_json(code: Code) -> Code:
 
 
 def _answered(fact: Fact, ordinary: Run) -> Run:
+    tests = fact.tests
+
     def run(frame: Frame, this: list[Any]) -> list[Any]:
         if len(this) == 1 and type(this) is list:
-            verdict = fact.of(this[0])
-            if verdict is not ODD:
-                return _ANSWERS[verdict]
+            row = this[0]
+            if type(row) is Node and row.root is not None:
+                test = tests[row.type]
+                verdict = ODD if test is None else test(row.value)
+                if verdict is not ODD:
+                    return _ANSWERS[verdict]
         return ordinary(frame, this)
 
     return run
@@ -53,7 +58,9 @@ def _navigated(path: Path, ordinary: Run) -> Run:
         if way is None or found is ODD:
             return ordinary(frame, this)
         root, kind = row.root, way[1]
-        return [Node(value, kind, None, root) for value in found]
+        if len(found) == 1:
+            return [Node(found[0], kind, None, root)]
+        return [Node(value, kind, None, root) for value in found] if found else []
 
     return run
 

@@ -6,6 +6,7 @@ An unknown operand gives unknown, unless the other one decides.
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import ge, gt, le, lt
 from typing import TYPE_CHECKING, Any
 
 from cds_service.errors import EvaluationError
@@ -65,11 +66,17 @@ def disjunction(operands: list[Run]) -> Run:
 
 
 def _settled(operands: list[Run], *, decisive: bool) -> Run:
+    opposite = not decisive
+
     def run(frame: Frame, this: list[Any]) -> list[Any]:
         open_: list[Any] | None = None
         for operand in operands:
             try:
-                value = boolean(operand(frame, this))
+                found = operand(frame, this)
+                # The plain case, one boolean, without a call; `boolean` knows all others.
+                value = found[0] if type(found) is list and len(found) == 1 else None
+                if value is not True and value is not False:
+                    value = boolean(found)
             except EvaluationError as error:
                 if type(open_) is not Incomplete:
                     raise
@@ -77,13 +84,18 @@ def _settled(operands: list[Run], *, decisive: bool) -> Run:
                 continue
             if value is decisive:
                 return [decisive]
-            if value is UNKNOWN:
-                open_ = unknown()
-            elif value is None and open_ is None:
-                open_ = []
-        return [not decisive] if open_ is None else open_
+            if value is not opposite:
+                open_ = _left_open(open_, value)
+        return [opposite] if open_ is None else open_
 
     return run
+
+
+def _left_open(before: list[Any] | None, value: Any) -> list[Any]:
+    """What is known after an operand that is empty or unknown: unknown is the weaker answer."""
+    if value is UNKNOWN:
+        return unknown()
+    return [] if before is None else before
 
 
 def exclusive_or(left: list[Any], right: list[Any]) -> list[Any]:
@@ -171,15 +183,24 @@ def not_equivalent(left: list[Any], right: list[Any]) -> list[Any]:
     return [not collections_equivalent(left, right)]
 
 
-def _ordered(accept: Callable[[int], bool]) -> Binary:
+_UNREAD = frozenset({list, Incomplete, Node})
+"""What `scalar` has to look at: a collection that is not one item, and elements."""
+
+
+def _ordered(accept: Callable[[int, int], bool]) -> Binary:
     def compare(left: list[Any], right: list[Any]) -> list[Any]:
-        one, other = scalar(left), scalar(right)
+        one = left[0] if type(left) is list and len(left) == 1 else left
+        other = right[0] if type(right) is list and len(right) == 1 else right
+        if type(one) in _UNREAD:
+            one = scalar(left)
+        if type(other) in _UNREAD:
+            other = scalar(right)
         if one is UNKNOWN or other is UNKNOWN:
             return unknown()
         if one is None or other is None:
             return []
         result = order(one, other)
-        return [] if result is None else [accept(result)]
+        return [] if result is None else [accept(result, 0)]
 
     return compare
 
@@ -225,10 +246,10 @@ BINARY: dict[str, Binary] = {
     "!=": not_equal,
     "~": equivalent,
     "!~": not_equivalent,
-    "<": _ordered(lambda result: result < 0),
-    "<=": _ordered(lambda result: result <= 0),
-    ">": _ordered(lambda result: result > 0),
-    ">=": _ordered(lambda result: result >= 0),
+    "<": _ordered(lt),
+    "<=": _ordered(le),
+    ">": _ordered(gt),
+    ">=": _ordered(ge),
     "in": member_of,
     "contains": holds,
     "+": add,

@@ -97,8 +97,12 @@ def _environment(node: Variable, scope: Scope) -> Code:
         raise scope.error(node, f"unknown variable '%{name}'", hint, code="unknown-variable")
     concrete = kind if kind is not None and kind != "Any" else None
 
+    key = (name, concrete)
+
     def run(frame: Frame, _this: list[Any]) -> list[Any]:
-        return frame.evaluation.variable(name, concrete)
+        evaluation = frame.evaluation
+        found = evaluation.wrapped.get(key)
+        return evaluation.variable(name, concrete) if found is None else found
 
     return Code(run, _static(concrete), reads=frozenset({name}), stable=True)
 

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from cds_service.fhirpath.collection import TEMPORAL_TYPES, Node
+from cds_service.fhirpath.collection import TEMPORAL_TYPES
 from cds_service.fhirpath.model import ABSTRACT, ancestors, elements_of
 
 if TYPE_CHECKING:
@@ -80,29 +80,29 @@ def leading(path: Path, test: Membership) -> Leading | None:
     return Leading(".".join(names), path, test) if len(names) == len(path) > 0 else None
 
 
+class Tests(dict[str | None, "Test | None"]):
+    """A test for each type of row, built when the first row of that type asks for it."""
+
+    def __init__(self, build: Callable[[str], Test | None]) -> None:
+        super().__init__({None: None})
+        self._build = build
+
+    def __missing__(self, kind: str) -> Test | None:
+        found = self[kind] = self._build(kind)
+        return found
+
+
 class Fact:
     """A criterion that needs nothing but the JSON of the row."""
 
-    __slots__ = ("_build", "_tests")
+    __slots__ = ("tests",)
 
     def __init__(self, build: Callable[[str], Test | None]) -> None:
-        self._build = build
-        self._tests: dict[str | None, Test | None] = {None: None}
+        self.tests = Tests(build)
 
     def test(self, kind: str | None) -> Test | None:
         """The test for rows of this type; None when it has to be evaluated."""
-        try:
-            return self._tests[kind]
-        except KeyError:
-            found = self._tests[kind] = self._build(str(kind))
-            return found
-
-    def of(self, item: Any) -> Any:
-        """The fact about an item: True, False, None (empty) or ODD."""
-        if type(item) is not Node or item.root is None:
-            return ODD
-        test = self.test(item.type)
-        return ODD if test is None else test(item.value)
+        return self.tests[kind]
 
 
 def values_at(path: Path, kind: str | None) -> tuple[Values, str | None] | None:
@@ -313,7 +313,10 @@ def member_of(path: Path, member: Membership) -> Fact:
             codings = codings_of(values(raw))
             if codings is ODD or codings is None:
                 return codings
-            return any(member(system, code) for system, code in codings)
+            for system, code in codings:  # noqa: SIM110 - a loop needs no generator per row
+                if member(system, code):
+                    return True
+            return False
 
         return test
 
@@ -337,11 +340,12 @@ def codings_of(items: Any) -> Any:
     codings = [value] if "code" in value else value.get("coding", NONE)
     if type(codings) is not list:
         return codings if codings is NONE else ODD
-    return [
-        (system if type(system := coding.get("system")) is str else None, code)
-        for coding in codings
-        if type(coding) is dict and type(code := coding.get("code")) is str
-    ]
+    out: list[tuple[str | None, str]] = []
+    for coding in codings:  # a loop, as a comprehension costs a call more for each row
+        if type(coding) is dict and type(code := coding.get("code")) is str:
+            system = coding.get("system")
+            out.append((system if type(system) is str else None, code))
+    return out
 
 
 def negation(fact: Fact) -> Fact:

@@ -172,7 +172,8 @@ def _build_both(implementation: Callable[..., list[Any]]) -> Build:
 
         def run(frame: Frame, this: list[Any]) -> list[Any]:
             items, others = source(frame, this), argument(frame, this)
-            frame.evaluation.budget.charge(len(items) + len(others))
+            if items and others:
+                frame.evaluation.budget.charge(len(items) + len(others))
             return implementation(items, others)
 
         return Code(run, joint_types(site.receiver, other), **merged(site.receiver, other))

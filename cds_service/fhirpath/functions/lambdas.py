@@ -6,7 +6,7 @@ is not known.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from cds_service.errors import EvaluationError
 from cds_service.fhirpath.collection import UNKNOWN, Incomplete, Node, describe, scalar
@@ -18,8 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from cds_service.fhirpath.code import Code, Compiling, Run, Scope, Site
-    from cds_service.fhirpath.rows import Fact, Path
+    from cds_service.fhirpath.rows import Fact, Leading, Path
     from cds_service.fhirpath.syntax import Syntax
+
+
+Judged: TypeAlias = "Callable[[Frame, list[Any], Sequence[int]], list[Any]]"
+"""From a collection and positions in it to the items that a criterion is true of."""
 
 
 def decide(result: list[Any]) -> Any:
@@ -90,8 +94,11 @@ def filtered(receiver: Code, row: Lambda) -> Run:
         frame.evaluation.budget.charge(len(items))
         return judged(frame, items, range(len(items)))
 
-    if leading is None:
-        return run_over_all
+    return run_over_all if leading is None else _by_code(source, judged, leading)
+
+
+def _by_code(source: Run, judged: Judged, leading: Leading) -> Run:
+    """`where` on the rows that the codes at the start of its criterion lead to."""
 
     def run_by_code(frame: Frame, this: list[Any]) -> list[Any]:
         items = source(frame, this)
@@ -99,8 +106,10 @@ def filtered(receiver: Code, row: Lambda) -> Run:
             return items
         index = frame.evaluation.index(items, leading)
         positions = index.candidates(leading)
+        if not positions:
+            return [] if type(items) is list else Incomplete()
         frame.evaluation.budget.charge(len(positions))
-        if positions and (index.odd or not leading.whole):
+        if index.odd or not leading.whole:
             return judged(frame, items, positions)
         out = [items[position] for position in positions]
         return out if type(items) is list else Incomplete(out)
@@ -108,7 +117,7 @@ def filtered(receiver: Code, row: Lambda) -> Run:
     return run_by_code
 
 
-def _judged(row: Lambda) -> Callable[[Frame, list[Any], Sequence[int]], list[Any]]:
+def _judged(row: Lambda) -> Judged:
     """The rows at some positions of which the criterion is true.
 
     What JSON alone tells of a row is asked first; the criterion is evaluated where that is not
@@ -126,7 +135,8 @@ def _judged(row: Lambda) -> Callable[[Frame, list[Any], Sequence[int]], list[Any
                 if slot is not None:
                     set_index(frame, slot, position, known=known)
                 judge = rest if verdict is True else criterion
-                verdict = decide(judge(frame, [items[position]]))  # noqa: PLW2901 - now known
+                found = judge(frame, [items[position]])
+                verdict = decide(found)  # noqa: PLW2901 - now known
             if verdict is True:
                 out.append(items[position])
             elif verdict is UNKNOWN:
@@ -141,16 +151,14 @@ def _told(
 ) -> Iterable[tuple[int, Any]]:
     """The rows of which a fact is not known to be false, with what it says of them."""
     if fact is None:
-        return ((position, ODD) for position in positions)
+        return [(position, ODD) for position in positions]
     out: list[tuple[int, Any]] = []
-    kind, test = None, None
+    tests = fact.tests
     for position in positions:
         item = items[position]
         verdict = ODD
         if type(item) is Node and item.root is not None:
-            if item.type is not kind:
-                kind = item.type
-                test = fact.test(kind)
+            test = tests[item.type]
             if test is not None:
                 verdict = test(item.value)
         if verdict is not False:
@@ -163,6 +171,8 @@ def projected(source: Run, projection: Run, slot: int | None) -> Run:
 
     def run(frame: Frame, this: list[Any]) -> list[Any]:
         items = source(frame, this)
+        if not items:
+            return items
         complete = type(items) is list
         out: list[Any] = []
         for position, item in enumerate(items):
