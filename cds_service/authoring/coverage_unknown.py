@@ -7,7 +7,8 @@ A condition *cannot* be unknown only where that is proved from its text and its 
   `%selected`, `%userId`, `%unavailable`) are whole, though perhaps empty;
 - elements, `where`, `select` and their like are whole where all that they read is; `exists()`,
   `empty()` and `count()` of a whole collection are never empty;
-- `and`, `or`, `not()`, `iif()` and calls of definitions are as good as their parts;
+- `and`, `or`, `not()`, `iif()` and calls of definitions are as good as their parts; a `message()`
+  is one text for each item that it is called on;
 - prefetch data, `resolve()`, comparisons other than with a text, and every function not named here
   count as possibly unknown.
 
@@ -61,6 +62,7 @@ UNSURE = Doubt(empty=True, partial=True)
 _ALWAYS_THERE = frozenset({"hook", "profile", "action"})
 _OF_THE_REQUEST = frozenset({"context", "draftOrders", "selected", "userId", "unavailable"})
 _DEFINITE = frozenset({"isTrue", "isFalse", "isUnknown", "today", "now"})
+_AS_ITS_FOCUS = frozenset({"not", "message"})
 _EXISTENCE = frozenset({"exists", "empty", "count"})
 _KEEPING = frozenset(
     {
@@ -149,7 +151,7 @@ class UnknownRule:
         name = node.name
         if name in _DEFINITE:
             return SURE
-        if name == "not":
+        if name in _AS_ITS_FOCUS:
             return receiver
         if name in self._definitions:
             return self._expanded(node, receiver, names)

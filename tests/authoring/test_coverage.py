@@ -111,6 +111,8 @@ def test_the_page_says_never_where_nothing_was_seen(covered):
         ("%hook = 'order-sign' and %obs.exists()", True),
         ("today() < @2024-01-01", True),
         ("iif(%obs.exists(), true, false)", True),
+        ("%draft.select(message('finding')).exists()", False),
+        ("%obs.select(message('finding')).exists()", True),
         ("{}", True),
     ],
 )
