@@ -14,6 +14,7 @@ import click
 import pytest
 
 from cds_service import cli, config
+from cds_service.authoring.lint import WARNINGS
 from cds_service.data import plan_library
 from cds_service.errors import CdsError
 from cds_service.hooks.languages import LANGUAGES
@@ -130,10 +131,34 @@ CONTENT = ("engine", "fhirpath", "authoring", "terminology.py", "fhir_json.py")
 CONTENT_DEFAULTS = {"content", "fhirpath", "evaluation"}
 
 
+MECHANICAL = {"file-format", "stray-space", "repeated-entry", "missing-display"}
+CASES_ONLY = {"always-true", "always-false", "never-evaluated"}
+
+
+def lint_rules() -> dict[str, str]:
+    """What the page says of each code, by the code."""
+    parts = re.split(r"^#{2,3} (.*)\n", page("lint-rules.md"), flags=re.MULTILINE)
+    named = dict(zip(parts[1::2], parts[2::2], strict=True))
+    return {name: text for name, text in named.items() if re.fullmatch(r"[a-z-]+", name)}
+
+
 def test_every_code_of_content_problems_is_documented():
     known = raised(*CONTENT, "data/plan_library.py") | CONTENT_DEFAULTS
 
-    assert documented_codes("lint-rules.md") == known
+    assert set(lint_rules()) == known | MECHANICAL | CASES_ONLY
+
+
+@pytest.mark.parametrize("code", sorted(WARNINGS))
+def test_a_warning_is_documented_as_one_that_can_be_silenced(code):
+    told = lint_rules()[code]
+
+    assert told.strip().startswith("A warning")
+    assert "- Silence: not" not in told
+
+
+@pytest.mark.parametrize(("code", "told"), lint_rules().items(), ids=lambda item: item[:20])
+def test_a_lint_rule_says_what_to_avoid_and_prefer_why_and_how_to_silence_it(code, told):
+    assert re.findall(r"^- (\w+): \S", told, re.MULTILINE) == ["Avoid", "Prefer", "Why", "Silence"]
 
 
 def test_every_code_of_an_answer_is_documented():

@@ -9,17 +9,42 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cds_service import fhir_json
-from cds_service.authoring import cases, translation_lint
+from cds_service.authoring import (
+    accepted_findings,
+    case_lint,
+    cases,
+    coverage,
+    mechanical,
+    metadata_lint,
+    prefetch_lint,
+    revisions,
+    translation_lint,
+    use_lint,
+    version_lint,
+)
+from cds_service.authoring.problem_places import deepest, located, placed_in_case
 from cds_service.data import plan_library
 from cds_service.errors import ContentError, ContentErrors, Where
+from cds_service.hooks.service import HookService
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+    from zoneinfo import ZoneInfo
 
+    from cds_service.data.plan_library import PlanLibrary
     from cds_service.engine import Source
 
 HINT = "see the element's definition in FHIR R4 (hl7.org/fhir/R4)"
+
+_RULES = (translation_lint, use_lint, metadata_lint, prefetch_lint, mechanical)
+"""The modules whose rules look at content that loads."""
+
+_ALWAYS_LOOKED_FOR = (
+    translation_lint.WARNINGS | use_lint.WARNINGS | metadata_lint.WARNINGS | mechanical.WARNINGS
+)
+WARNINGS = _ALWAYS_LOOKED_FOR | case_lint.WARNINGS
+"""The codes of what is told and does not fail a lint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,29 +54,69 @@ class Findings:
     problems: tuple[ContentError, ...]
     warnings: tuple[ContentError, ...]
 
+    @property
+    def all(self) -> list[ContentError]:
+        """Both, in the order of the files."""
+        return sorted((*self.problems, *self.warnings), key=_place)
+
 
 def lint(directory: Path) -> list[ContentError]:
     """Every problem in a folder of guidelines, in the order of its files; none when clean."""
     return list(check(directory).problems)
 
 
-def check(directory: Path) -> Findings:
-    """Every problem and every warning, in the order of the files."""
-    problems: list[ContentError] = []
+def check(
+    directory: Path, *, since: str | None = None, cases_in: ZoneInfo | None = None
+) -> Findings:
+    """Every problem and every warning, in the order of the files.
+
+    With `since`, a git revision, versions are compared with those there. With `cases_in`, the
+    site's time zone, the cases are run and conditions that came out one way only are told.
+    """
+    found: list[ContentError] = []
+    looked = _ALWAYS_LOOKED_FOR
     try:
         library = plan_library.load(directory)
     except ContentErrors as error:
-        problems.extend(error.problems)
+        found.extend(located(error.problems, directory))
+        looked = frozenset()
     else:
-        for source in library.content.sources:
-            problems.extend(invalid_fhir(source))
-        problems.extend(library.content.unsupported)
-        problems.extend(translation_lint.findings(library.content))
-    problems.extend(_broken_cases(directory))
-    found = sorted(problems, key=_place)
+        found.extend(_in_content(library, since))
+        if cases_in is not None:
+            found.extend(_in_cases(library, cases_in))
+            looked |= case_lint.WARNINGS
+    found.extend(_broken_cases(directory))
+    return _judged(found, directory, looked)
+
+
+def _in_content(library: PlanLibrary, since: str | None) -> Iterator[ContentError]:
+    for source in library.content.sources:
+        yield from invalid_fhir(source)
+    yield from library.content.unsupported
+    for rules in _RULES:
+        yield from rules.findings(library.content)
+    if since is not None:
+        before = revisions.at(since, library.directory).values()
+        yield from version_lint.findings(before, library.content.sources, since)
+
+
+def _in_cases(library: PlanLibrary, zone: ZoneInfo) -> Iterator[ContentError]:
+    results = cases.run_all(library.directory, HookService(library), zone)
+    yield from case_lint.findings(coverage.over(library, results, within=library.directory))
+
+
+def _judged(found: list[ContentError], directory: Path, looked: frozenset[str]) -> Findings:
+    """The findings as problems and warnings, those aside that the authors accept."""
+    problems = [item for item in found if item.code not in WARNINGS]
+    warnings = [item for item in found if item.code in WARNINGS]
+    try:
+        accepted = accepted_findings.read(directory)
+    except ContentError as error:
+        problems.append(error)
+        accepted = []
+    warnings, stale = accepted_findings.without_accepted(warnings, accepted, looked)
     return Findings(
-        tuple(item for item in found if item.code not in translation_lint.WARNINGS),
-        tuple(item for item in found if item.code in translation_lint.WARNINGS),
+        tuple(sorted([*problems, *stale], key=_place)), tuple(sorted(warnings, key=_place))
     )
 
 
@@ -72,16 +137,8 @@ def invalid_fhir(source: Source) -> Iterator[ContentError]:
         model.model_validate_json(fhir_json.encode(source.resource))
     except ValidationError as error:
         for item in error.errors():
-            yield _located(source, tuple(item["loc"]), item["msg"])
-
-
-def _located(source: Source, steps: tuple[str | int, ...], message: str) -> ContentError:
-    """The problem at the deepest of `steps` that the file really has."""
-    for end in range(len(steps), -1, -1):
-        where = source.root.where(*steps[:end])
-        if where.line is not None:
-            break
-    return ContentError(message, code="fhir", hint=HINT, where=where)
+            where = deepest(source, tuple(item["loc"]))
+            yield ContentError(item["msg"], code="fhir", hint=HINT, where=where)
 
 
 def _broken_cases(directory: Path) -> Iterator[ContentError]:
@@ -89,7 +146,7 @@ def _broken_cases(directory: Path) -> Iterator[ContentError]:
         try:
             cases.read(path)
         except ContentError as error:
-            yield error
+            yield placed_in_case(error, str(path.relative_to(directory)), path.read_text("utf-8"))
 
 
 def _place(problem: ContentError) -> tuple[Any, ...]:

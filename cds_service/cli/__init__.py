@@ -11,11 +11,13 @@ from typing import Any
 
 import click
 
-from cds_service.cli import answer_commands, check_commands, store_commands
+from cds_service.cli import answer_commands, store_commands
 from cds_service.cli.arguments import FAILED
 from cds_service.cli.guideline_command import guideline
 from cds_service.cli.integration_command import integration
+from cds_service.cli.lint_command import lint
 from cds_service.cli.serve_command import serve
+from cds_service.cli.test_command import test
 from cds_service.cli.translation_commands import translations
 from cds_service.errors import CdsError
 
@@ -44,8 +46,8 @@ for command in (
     answer_commands.apply_plan,
     answer_commands.export_plan,
     answer_commands.evaluate,
-    check_commands.lint,
-    check_commands.test,
+    lint,
+    test,
     guideline,
     integration,
     translations,

@@ -133,13 +133,13 @@ class Action:
     is_silent: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        reads = any("action" in item.program.reads for item in self._expressions())
+        reads = any("action" in item.program.reads for item in self.expressions())
         object.__setattr__(self, "reads_itself", reads)
         own = (self.placeholders, self.resource, self.dynamic_values)
         proposes = isinstance(self.definition, Activity | Questionnaire | LeftOut)
         object.__setattr__(self, "is_silent", not any(own) and not proposes)
 
-    def _expressions(self) -> Iterator[Expression]:
+    def expressions(self) -> Iterator[Expression]:
         """Every expression that is evaluated with this action as `%action`."""
         yield from self.placeholders.values()
         if self.for_each is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -117,3 +118,11 @@ def fhir_path(resource: Mapping[str, Any], steps: tuple[str | int, ...]) -> str:
     for step in steps:
         path += f"[{step}]" if isinstance(step, int) else f".{step}"
     return path
+
+
+_STEP = re.compile(r"\.(\w+)|\[(\d+)\]")
+
+
+def steps_of(path: str) -> tuple[str | int, ...]:
+    """("action", 0, "title") for `PlanDefinition.action[0].title`: what `fhir_path` was made of."""
+    return tuple(name or int(index) for name, index in _STEP.findall(path))

@@ -36,7 +36,9 @@ def names(*texts):
 @pytest.fixture
 def check(tmp_path):
     def write_and_check(card, *others):
-        rule = {**plan("p", {"id": "a", **card}), **translated("title", "p", nl="regel p")}
+        card = {"id": "a", **card, "documentation": [{"type": "citation", "citation": "A, 2024"}]}
+        rule = {**plan("p", card), **translated("title", "p", nl="regel p")}
+        rule |= {"lastReviewDate": "2024-01-01", "effectivePeriod": {"end": "2025-01-01"}}
         for resource in (rule, *others):
             path = tmp_path / f"{resource['resourceType']}-{resource['id']}.json"
             path.write_text(fhir_json.pretty(resource) + "\n", encoding="utf-8")

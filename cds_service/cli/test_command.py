@@ -1,4 +1,4 @@
-"""Commands that judge guideline files: `lint` and `test`."""
+"""The command that runs cases: `cds-service test`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import click
 from cds_service import config
 from cds_service.authoring import cases as case_running
 from cds_service.authoring import coverage, coverage_report, mutation_report, mutation_run
-from cds_service.authoring import lint as linting
 from cds_service.cli.arguments import FOLDER, FOUND, content_root, print_json
 from cds_service.data import plan_library
 from cds_service.hooks.service import HookService
@@ -22,19 +21,6 @@ if TYPE_CHECKING:
 
     from cds_service.authoring.cases import CaseResult
     from cds_service.data.plan_library import PlanLibrary
-
-
-@click.command()
-@click.argument("directory", metavar="DIR", type=FOLDER)
-def lint(directory: Path) -> None:
-    """Check guideline files: everything wrong, each with file, line and column."""
-    findings = linting.check(directory)
-    lines = [*(f"warning: {item}" for item in findings.warnings), *map(str, findings.problems)]
-    click.echo("\n".join(lines), nl=bool(lines))
-    files = len(list(plan_library.guideline_files(directory)))
-    told = f", {len(findings.warnings)} warnings" if findings.warnings else ""
-    click.echo(f"{files} files, {len(findings.problems)} problems{told}")
-    sys.exit(FOUND if findings.problems else 0)
 
 
 @click.command()

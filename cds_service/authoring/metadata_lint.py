@@ -1,0 +1,116 @@
+"""Lint rules for what is to be known of a resource: which it is, its source, until when it holds.
+
+And that each code which leaves in an order or a card is one of those shipped.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cds_service.authoring.translatable import places
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from cds_service.engine import Content
+    from cds_service.engine.source import Element
+    from cds_service.errors import ContentError
+
+WARNINGS = frozenset({"no-source", "no-review-date", "no-version", "unlisted-code"})
+
+_CODED = ("code", "productCodeableConcept", "topic", "reason", "medicationCodeableConcept")
+"""Members whose codes leave the service in orders and cards."""
+
+_HL7 = ("http://terminology.hl7.org/", "http://hl7.org/fhir/", "urn:")
+"""Code systems that FHIR itself defines; `fhir` judges their bindings."""
+
+
+def findings(content: Content) -> Iterator[ContentError]:
+    """What is missing or twice in the descriptions of resources."""
+    yield from _same_id(content)
+    yield from _without_source(content)
+    for source in content.sources:
+        if source.resource.get("resourceType") == "PlanDefinition":
+            yield from _plan(source.root)
+    yield from _unlisted(content)
+
+
+def _without_source(content: Content) -> Iterator[ContentError]:
+    """Cards without a source; those of a strategy collect the cards of others."""
+    strategies = {service.plan.canonical for service in content.services.values()}
+    for place in places(content):
+        card = place.element
+        is_card = place.kind == "summary" and card.source.canonical not in strategies
+        if is_card and not card.json.get("documentation"):
+            hint = "add `documentation` with the citation, its year and a link"
+            yield card.problem("the card names no source", "title", code="no-source", hint=hint)
+
+
+def _same_id(content: Content) -> Iterator[ContentError]:
+    """Two files with one type and id: a FHIR server would keep only one of them."""
+    first: dict[tuple[str, str], str] = {}
+    for source in content.sources:
+        key = str(source.resource.get("resourceType")), str(source.resource.get("id"))
+        if "id" in source.resource and key in first:
+            yield source.root.problem(
+                f"{'/'.join(key)} is in {first[key]} already", "id", code="duplicate-id"
+            )
+        first.setdefault(key, source.file)
+
+
+def _plan(root: Element) -> Iterator[ContentError]:
+    if root.string("version") is None:
+        yield root.problem("the plan has no version", code="no-version", hint="start with 1.0.0")
+    period = root.element("effectivePeriod")
+    if root.string("lastReviewDate") is None or period is None or period.string("end") is None:
+        yield root.problem(
+            "the plan does not say when it was reviewed, or until when it holds",
+            code="no-review-date",
+            hint="add lastReviewDate and effectivePeriod.end",
+        )
+
+
+def _unlisted(content: Content) -> Iterator[ContentError]:
+    """Codes of orders and reasons that no ValueSet or CodeSystem here lists; each once."""
+    listed = {pair for source in content.sources for pair in _listed(source.resource)}
+    urls = [item.canonical for item in content.sources if item.resource.get("compose")]
+    sets = [found for url in urls if (found := content.value_sets.resolve(url))]
+    for source in content.sources:
+        for coding in _codings(source.root):
+            pair = coding.string("system") or "", coding.string("code") or ""
+            if pair in listed or not all(pair) or pair[0].startswith(_HL7):
+                continue
+            listed.add(pair)
+            if not any(is_member(*pair) for is_member in sets):
+                yield coding.problem(
+                    f"the code {pair[1]} of {pair[0]} is in no ValueSet or CodeSystem here",
+                    "code",
+                    code="unlisted-code",
+                    hint="check it where it is published, and list it with its display",
+                )
+
+
+def _listed(resource: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """System and code of each concept that a ValueSet or CodeSystem names."""
+    if resource.get("resourceType") == "CodeSystem":
+        yield from ((str(resource.get("url")), code) for code in _codes(resource))
+    elif resource.get("resourceType") == "ValueSet":
+        for include in resource.get("compose", {}).get("include", ()):
+            yield from ((str(include.get("system")), code) for code in _codes(include))
+
+
+def _codes(holder: Mapping[str, Any]) -> Iterator[str]:
+    for concept in holder.get("concept", ()):
+        yield str(concept.get("code"))
+        yield from _codes(concept)
+
+
+def _codings(element: Element) -> Iterator[Element]:
+    """The codings of an ActivityDefinition or of actions that go into orders and cards."""
+    for member in _CODED:
+        concept = element.element(member)
+        for holder in (concept,) if concept else element.elements(member):
+            yield from holder.elements("coding")
+    for member in ("action", "contained"):
+        for child in element.elements(member):
+            yield from _codings(child)

@@ -1,0 +1,256 @@
+"""`cds-service lint` as authors run it: a real process, real files, a real git repository."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import jsonschema
+import pytest
+from plans import condition, plan, variable
+
+from cds_service import fhir_json
+
+IDENTITY = ["-c", "user.name=A", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false"]
+REVIEWED = {"lastReviewDate": "2024-01-01", "effectivePeriod": {"end": "2025-01-01"}}
+
+RESULT = {
+    "type": "object",
+    "required": ["ruleId", "ruleIndex", "level", "message", "locations"],
+    "properties": {
+        "level": {"enum": ["none", "note", "warning", "error"]},
+        "message": {"type": "object", "required": ["text"]},
+        "locations": {
+            "minItems": 1,
+            "items": {
+                "required": ["physicalLocation"],
+                "properties": {
+                    "physicalLocation": {
+                        "required": ["artifactLocation", "region"],
+                        "properties": {
+                            "artifactLocation": {
+                                "required": ["uri"],
+                                "properties": {"uri": {"format": "uri-reference"}},
+                            },
+                            "region": {
+                                "properties": {
+                                    "startLine": {"type": "integer", "minimum": 1},
+                                    "startColumn": {"type": "integer", "minimum": 1},
+                                }
+                            },
+                        },
+                    }
+                },
+            },
+        },
+    },
+}
+SARIF = {
+    "type": "object",
+    "required": ["version", "runs"],
+    "properties": {
+        "version": {"const": "2.1.0"},
+        "runs": {
+            "items": {
+                "required": ["tool", "results"],
+                "properties": {
+                    "tool": {
+                        "required": ["driver"],
+                        "properties": {"driver": {"required": ["name", "rules"]}},
+                    },
+                    "results": {"items": RESULT},
+                },
+            }
+        },
+    },
+}
+"""What SARIF 2.1.0 demands of the members that we write (3.13, 3.14, 3.27, 3.29, 3.30)."""
+
+
+def write(folder, resource, name="PlanDefinition.json"):
+    path = folder / name
+    path.write_text(fhir_json.pretty(resource) + "\n", encoding="utf-8")
+    return path
+
+
+def run(folder, *arguments):
+    command = [sys.executable, "-m", "cds_service", "lint", "guideline", *arguments]
+    return subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, timeout=60, check=False,
+        env={**os.environ, "NO_COLOR": "1"},
+    )  # fmt: skip
+
+
+@pytest.fixture
+def guideline(tmp_path):
+    folder = tmp_path / "guideline"
+    folder.mkdir()
+    return folder
+
+
+def misspelt():
+    return plan("p", {"id": "a", "condition": [condition("birthDate.exist()")]}, **REVIEWED)
+
+
+def test_text_shows_the_line_with_a_caret_what_to_do_and_where_to_read_on(guideline, tmp_path):
+    path = write(guideline, misspelt())
+    number = 1 + path.read_text().split("\n").index('            "expression": "birthDate.exist()"')
+
+    done = run(tmp_path)
+
+    assert done.returncode == 1
+    place, line, caret, hint, see, total = done.stdout.rstrip("\n").split("\n")
+    assert place.startswith(f"PlanDefinition.json:{number}:38 PlanDefinition.action[0].condition")
+    assert line == f'{number:>6} |             "expression": "birthDate.exist()"'
+    assert caret.index("^") == line.index("exist()")
+    assert "'exists'" in hint
+    assert see == "  see docs/lint-rules.md#unknown-function"
+    assert total == "1 files, 1 problems"
+
+
+def test_a_long_line_is_cut_around_the_caret(guideline, tmp_path):
+    long = " or ".join(["birthDate.exists()"] * 40) + " or birthDate.exist()"
+    write(guideline, plan("p", {"id": "a", "condition": [condition(long)]}, **REVIEWED))
+
+    _, line, caret, *_ = run(tmp_path).stdout.split("\n")
+
+    assert len(line) < 120
+    assert line[caret.index("^") :].startswith("exist()")
+
+
+def test_json_holds_each_finding_with_its_place_and_rule(guideline, tmp_path):
+    write(guideline, misspelt())
+
+    report = json.loads(run(tmp_path, "--format", "json").stdout)
+
+    (finding,) = report["findings"]
+    assert (report["files"], report["problems"], report["warnings"]) == (1, 1, 0)
+    assert (finding["file"], finding["column"]) == ("PlanDefinition.json", 38)
+    assert (finding["rule"], finding["level"]) == ("unknown-function", "error")
+    assert finding["help"] == "docs/lint-rules.md#unknown-function"
+    assert finding["text"].strip() == '"expression": "birthDate.exist()"'
+
+
+def test_sarif_has_what_the_standard_demands_and_names_files_from_the_repository(
+    guideline, tmp_path
+):
+    write(guideline, {**misspelt(), "id": "p"})
+    write(guideline, {**plan("q"), "titel": "x"}, "other.json")
+
+    log = json.loads(run(tmp_path, "--format", "sarif").stdout)
+
+    jsonschema.validate(log, SARIF)
+    (result,) = log["runs"][0]["results"]
+    location = result["locations"][0]["physicalLocation"]
+    assert location["artifactLocation"]["uri"] == "guideline/PlanDefinition.json"
+    assert location["region"]["startColumn"] == 38
+    rules = log["runs"][0]["tool"]["driver"]["rules"]
+    assert rules[result["ruleIndex"]]["id"] == result["ruleId"] == "unknown-function"
+
+
+def test_a_warning_does_not_fail_the_run(guideline, tmp_path):
+    write(guideline, plan("p", extension=[variable("idle", "1")], **REVIEWED))
+
+    done = run(tmp_path)
+
+    assert done.returncode == 0
+    assert "[unused-definition]" in done.stdout
+    assert "1 files, 0 problems, 1 warnings" in done.stdout
+
+
+# --- --fix ---
+
+
+def test_fix_mends_what_is_mechanical_and_changes_no_other_byte(guideline, tmp_path):
+    order = {"system": "http://loinc.org", "code": "24968-0"}
+    topic = [{"coding": [{**order, "display": "MR Spine lumbar"}]}]
+    sound = plan("p", topic=[*topic], purpose="Why", **REVIEWED)
+    sound["topic"].append({"coding": [{"system": "http://loinc.org", "code": "24967-2"}]})
+    faulty = json.loads(json.dumps(sound))
+    faulty["purpose"] = " Why "
+    faulty["topic"].insert(1, faulty["topic"][0])
+    sound["topic"].append({"coding": [{**order, "display": "MR Spine lumbar"}], "text": "M"})
+    faulty["topic"].append({"coding": [order], "text": "M"})
+    path = write(guideline, faulty)
+
+    done = run(tmp_path, "--fix")
+
+    assert done.stderr == "mended PlanDefinition.json\n"
+    assert path.read_text() == fhir_json.pretty(sound) + "\n"
+
+
+def test_fix_keeps_the_digits_of_numbers_and_the_order_of_members(guideline, tmp_path):
+    path = guideline / "PlanDefinition.json"
+    text = fhir_json.pretty(plan("p", **REVIEWED)).replace('"draft"', '"draft",\n"x": 1.50')
+    path.write_text(text)
+
+    run(tmp_path, "--fix")
+
+    assert path.read_text() == text.replace('\n"x"', '\n  "x"') + "\n"
+
+
+def test_fix_does_not_touch_a_sound_file(guideline, tmp_path):
+    path = write(guideline, plan("p", **REVIEWED))
+    before = path.stat().st_mtime_ns
+
+    assert run(tmp_path, "--fix").stderr == ""
+    assert path.stat().st_mtime_ns == before
+
+
+def test_what_fix_mends_is_told_without_it(guideline, tmp_path):
+    write(guideline, plan("p", purpose=" Why", **REVIEWED))
+
+    report = json.loads(run(tmp_path, "--format", "json").stdout)
+
+    assert [(item["rule"], item["isMendedByFix"]) for item in report["findings"]] == [
+        ("stray-space", True)
+    ]
+
+
+# --- --since ---
+
+
+@pytest.fixture
+def repository(guideline, tmp_path):
+    write(guideline, plan("p", title="Old", **REVIEWED))
+    git(tmp_path, "init", "--quiet", "--initial-branch=main")
+    git(tmp_path, "add", ".")
+    git(tmp_path, *IDENTITY, "commit", "--quiet", "-m", "First")
+    return guideline
+
+
+def git(folder, *arguments):
+    subprocess.run(["git", "-C", str(folder), *arguments], check=True, timeout=60)
+
+
+def since(folder, revision="main"):
+    report = json.loads(run(folder, "--since", revision, "--format", "json").stdout)
+    return [(item["rule"], item["path"]) for item in report["findings"]]
+
+
+def test_a_changed_plan_needs_a_higher_version(repository, tmp_path):
+    write(repository, plan("p", title="New", **REVIEWED))
+    assert since(tmp_path) == [("version-not-raised", "PlanDefinition.version")]
+
+    write(repository, {**plan("p", title="New", **REVIEWED), "version": "1.0.1"})
+    assert since(tmp_path) == []
+
+    write(repository, {**plan("p", title="New", **REVIEWED), "version": "0.9.0"})
+    assert since(tmp_path) == [("version-not-raised", "PlanDefinition.version")]
+
+
+def test_a_plan_that_was_moved_and_says_the_same_needs_none(repository, tmp_path):
+    (repository / "there").mkdir()
+    (repository / "PlanDefinition.json").rename(repository / "there" / "PlanDefinition.json")
+
+    assert since(tmp_path) == []
+
+
+def test_a_revision_that_is_not_there_is_told(repository, tmp_path):
+    done = run(tmp_path, "--since", "nowhere")
+
+    assert done.returncode == 2
+    assert "[revision]" in done.stderr
+    assert "name a branch, tag or commit" in done.stderr

@@ -1,0 +1,284 @@
+"""Each lint rule finds its fault at the place of the fault, and nothing in sound content."""
+
+from __future__ import annotations
+
+import json
+from zoneinfo import ZoneInfo
+
+import pytest
+from plans import BASE, condition, plan, variable
+from shared_data import REPOSITORY
+
+from cds_service import fhir_json
+from cds_service.authoring import lint
+
+REVIEWED = {"lastReviewDate": "2024-01-01", "effectivePeriod": {"end": "2025-01-01"}}
+CITED = {"documentation": [{"type": "citation", "citation": "A guideline, 2024"}]}
+HOOK = {"id": "root", "trigger": [{"type": "named-event", "name": "patient-view"}]}
+
+
+def rule(name, *actions, **members):
+    return plan(name, *actions, **{**REVIEWED, **members})
+
+
+def strategy(*named, **members):
+    below = [{"id": item["id"], "definitionCanonical": item["url"]} for item in named]
+    root = {**HOOK, "groupingBehavior": "logical-group", "action": below}
+    return rule("s", root, description="D", **members)
+
+
+def library(name, *keys, query=None):
+    return {
+        "resourceType": "Library", "id": name, "url": f"{BASE}/Library/{name}", "status": "draft",
+        "type": {"coding": [{"code": "logic-library"}]},
+        "dataRequirement": [
+            {
+                "id": key, "type": "Observation",
+                "extension": [
+                    {
+                        "url": "http://hl7.org/fhir/StructureDefinition/cqf-fhirQueryPattern",
+                        "valueString": query or "Observation?patient={{context.patientId}}",
+                    },
+                    {"url": f"{BASE}/StructureDefinition/need", "valueCode": "may"},
+                ],
+            }
+            for key in keys
+        ],
+    }  # fmt: skip
+
+
+@pytest.fixture
+def check(tmp_path):
+    def write_and_check(*resources, **options):
+        for index, resource in enumerate(resources):
+            path = tmp_path / f"{index}-{resource['id']}.json"
+            path.write_text(fhir_json.pretty(resource) + "\n", encoding="utf-8")
+        found = lint.check(tmp_path, **options)
+        return [
+            (item.code, item.where.file, item.where.path) for item in found.all if item.where.line
+        ]
+
+    return write_and_check
+
+
+def test_the_shipped_guidelines_have_neither_problems_nor_warnings():
+    assert [str(item) for item in lint.check(REPOSITORY / "plan_definitions").all] == []
+
+
+def test_sound_content_gives_no_finding(check):
+    card = {"id": "a", "title": "A", **CITED, "condition": [condition("%known.exists()")]}
+    told = rule("p", card, extension=[variable("known", "birthDate")])
+
+    assert check(told, strategy(told)) == []
+
+
+def test_a_definition_that_nothing_uses(check):
+    assert check(rule("p", extension=[variable("idle", "1")])) == [
+        ("unused-definition", "0-p.json", "PlanDefinition.extension[0].valueExpression.name")
+    ]
+
+
+def test_a_definition_that_only_a_text_uses_is_used(check):
+    card = {"id": "a", "title": "Since {weeks} weeks", **CITED}
+
+    assert check(rule("p", card, extension=[variable("weeks", "6")])) == []
+
+
+def test_a_value_set_that_nothing_names(check):
+    idle = {
+        "resourceType": "ValueSet", "id": "VS-IDLE", "url": f"{BASE}/ValueSet/VS-IDLE",
+        "status": "draft",
+        "compose": {"include": [{"system": "urn:x", "concept": [{"code": "1"}]}]},
+    }  # fmt: skip
+    card = {"id": "a", "title": "A", **CITED}
+
+    assert check(rule("p", card), idle) == [("unused-resource", "1-VS-IDLE.json", "ValueSet")]
+
+
+def test_a_plan_that_no_strategy_leads_to(check):
+    assert check(rule("p"), strategy()) == [("unreachable", "0-p.json", "PlanDefinition.url")]
+
+
+def test_an_action_behind_one_that_always_applies_in_a_first_match_group(check):
+    first = {"id": "a", "title": "A", **CITED}
+    behind = {**first, "id": "b"}
+    group = {
+        "id": "g", "groupingBehavior": "logical-group", "action": [first, behind],
+        "extension": [
+            {
+                "url": "http://hl7.org/fhir/StructureDefinition/cqf-applicabilityBehavior",
+                "valueCode": "any",
+            }
+        ],
+    }  # fmt: skip
+
+    assert check(rule("p", group)) == [
+        ("unreachable", "0-p.json", "PlanDefinition.action[0].action[1]")
+    ]
+
+
+def test_data_that_a_rule_reads_and_its_service_does_not_ask_for(check):
+    own = library("own", "scores")
+    card = {"id": "a", "title": "A", **CITED, "condition": [condition("%scores.exists()")]}
+    told = rule("p", card, library=[own["url"]])
+
+    assert check(told, strategy(told), own) == [
+        ("undeclared-data", "0-p.json", "PlanDefinition.action[0]")
+    ]
+    assert check(told, strategy(told, library=[own["url"]]), own) == []
+
+
+def test_data_that_a_service_asks_for_and_no_rule_reads(check):
+    own = library("own", "scores")
+
+    assert check(strategy(library=[own["url"]]), own) == [
+        ("unused-data", "0-s.json", "PlanDefinition")
+    ]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "Observation?patient={{context.patient}}",
+        "Observation?patient={{context.patientId}}&performer=Practitioner/{{context.userId}}",
+        "Observation?status=final",
+        "Condition?patient={{context.patientId}}",
+        "Observation?patient={{context.patientId}}&_include=Observation:subject",
+        "Observation?patient={{context.patientId}}&subject.name=x",
+        "Observation?patient={{context.patientId}}&code:below=x",
+    ],
+)
+def test_a_prefetch_query_that_no_ehr_can_answer(check, query):
+    own = library("own", "scores", query=query)
+    card = {"id": "a", "title": "A", **CITED, "condition": [condition("%scores.exists()")]}
+
+    ((code, file, path),) = check(rule("p", card, library=[own["url"]]), own)
+
+    assert (code, file) == ("impossible-prefetch", "1-own.json")
+    assert path == "Library.dataRequirement[0].extension[0].valueString"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "Observation?patient={{context.patientId}}&_count=50",
+        "Observation?patient={{context.patientId}}&code:in=http://x&date=ge2024-01-01&_sort=-date",
+        "Observation/{{context.encounterId}}",
+    ],
+)
+def test_a_prefetch_query_of_the_specified_subset_is_sound(check, query):
+    own = library("own", "scores", query=query)
+    card = {"id": "a", "title": "A", **CITED, "condition": [condition("%scores.exists()")]}
+
+    assert check(rule("p", card, library=[own["url"]]), own) == []
+
+
+def test_two_files_with_one_type_and_id(check):
+    other = {**rule("p"), "url": f"{BASE}/PlanDefinition/q"}
+
+    assert check(rule("p"), other) == [("duplicate-id", "1-p.json", "PlanDefinition.id")]
+
+
+def test_a_card_without_source_and_a_plan_without_review_or_version(check):
+    bare = plan("p", {"id": "a", "title": "A"})
+    del bare["version"]
+
+    assert check(bare) == [
+        ("no-version", "0-p.json", "PlanDefinition"),
+        ("no-review-date", "0-p.json", "PlanDefinition"),
+        ("no-source", "0-p.json", "PlanDefinition.action[0].title"),
+    ]
+
+
+def test_a_code_in_an_order_that_is_listed_nowhere(check):
+    coding = {"system": "http://loinc.org", "code": "24968-0", "display": "MR Spine lumbar"}
+    order = {
+        "resourceType": "ActivityDefinition", "id": "mri", "status": "draft",
+        "url": f"{BASE}/ActivityDefinition/mri", "kind": "ServiceRequest",
+        "code": {"coding": [coding]},
+    }  # fmt: skip
+    card = {"id": "a", "title": "A", **CITED, "definitionCanonical": order["url"]}
+
+    assert check(rule("p", card), order) == [
+        ("unlisted-code", "1-mri.json", "ActivityDefinition.code.coding[0].code")
+    ]
+
+
+def test_a_value_set_problem_stands_at_its_line(check):
+    broken = {
+        "resourceType": "ValueSet", "id": "VS-X", "url": f"{BASE}/ValueSet/VS-X", "status": "draft",
+        "compose": {"include": [{"valueSet": ["nowhere"]}]},
+    }  # fmt: skip
+
+    ((code, file, _),) = check(rule("p"), broken)
+
+    assert (code, file) == ("value-set", "1-VS-X.json")
+
+
+def test_a_mistake_in_a_case_stands_at_its_line_under_the_name_in_the_folder(check, tmp_path):
+    (tmp_path / "cases").mkdir()
+    (tmp_path / "cases" / "one.json").write_text('{\n  "name": "x",\n  "expekt": {}\n}')
+
+    assert check(rule("p")) == [("case", "cases/one.json", "expekt")]
+
+
+def test_conditions_that_come_out_alike_in_all_cases_are_told_with_cases(check, tmp_path):
+    conditions = [condition("true"), condition("birthDate.empty()"), condition("1 = 1")]
+    told = rule("p", {"id": "a", "title": "A", **CITED, "condition": conditions})
+    (tmp_path / "cases").mkdir()
+    case = {
+        "name": "A patient with a birth date",
+        "hook": "patient-view",
+        "data": [{"resourceType": "Patient", "id": "p", "birthDate": "1970-01-01"}],
+        "expect": {"only": True},
+    }
+    (tmp_path / "cases" / "one.json").write_text(json.dumps(case))
+    own = library("own", "patient", query="Patient/{{context.patientId}}")
+    own["dataRequirement"][0]["type"] = "Patient"
+    sources = (told, strategy(told, library=[own["url"]]), own)
+
+    assert check(*sources) == []
+    found = check(*sources, cases_in=ZoneInfo("UTC"))
+    assert [(code, path.removesuffix(".expression.expression")) for code, _, path in found] == [
+        ("always-true", "PlanDefinition.action[0].condition[0]"),
+        ("always-false", "PlanDefinition.action[0].condition[1]"),
+        ("never-evaluated", "PlanDefinition.action[0].condition[2]"),
+    ]
+
+
+def accept(folder, **members):
+    entry = {
+        "code": "unused-definition", "file": "0-p.json", "reason": "Kept for the trial.",
+        "path": "PlanDefinition.extension[0].valueExpression.name", **members,
+    }  # fmt: skip
+    (folder / "exceptions").mkdir()
+    (folder / "exceptions" / "lint.json").write_text(json.dumps([entry]))
+
+
+def test_a_warning_can_be_accepted_with_a_reason(check, tmp_path):
+    accept(tmp_path)
+
+    assert check(rule("p", extension=[variable("idle", "1")])) == []
+
+
+def test_an_accepted_warning_that_is_gone_is_a_problem(check, tmp_path):
+    accept(tmp_path)
+
+    assert check(rule("p")) == [("stale-exception", "exceptions/lint.json", "[0]")]
+
+
+def test_a_warning_is_not_accepted_without_a_reason(check, tmp_path):
+    accept(tmp_path, reason=" ")
+
+    found = check(rule("p", extension=[variable("idle", "1")]))
+
+    assert [code for code, _, _ in found] == ["unused-definition", "exception"]
+
+
+def test_a_problem_cannot_be_accepted(check, tmp_path):
+    accept(tmp_path, code="duplicate-id", file="1-p.json", path="PlanDefinition.id")
+    other = {**rule("p"), "url": f"{BASE}/PlanDefinition/q"}
+
+    codes = {code for code, _, _ in check(rule("p"), other)}
+
+    assert codes == {"duplicate-id"}
