@@ -52,6 +52,11 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         self._application = application
         super().__init__()
 
+    @property
+    def largest_body(self) -> int:
+        """Bytes of the largest request body that is taken; the workers ask."""
+        return self._settings.max_body_bytes
+
     def load_config(self) -> None:
         for name, value in self._options().items():
             self.cfg.set(name, value)
@@ -93,7 +98,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
 
     def _left_out(self) -> str:
         """What is wrong with the guidelines that were left out; nothing when none was."""
-        problems = self._application.app.extensions["left_out"]
+        problems = self._application.app.extensions.get("left_out", ())
         lines = "".join(f"  {line}\n" for text in problems for line in text.splitlines())
         return f"guidelines with problems, left out\n{lines}" if problems else ""
 

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from gunicorn.http import errors as http_errors  # type: ignore[import-untyped]
-from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
 
 from cds_service import fhir_json
 from cds_service.web.errors import ERROR_CODES
+from cds_service.web.gathering import GatheringWorker
 
 if TYPE_CHECKING:
     import socket
@@ -30,8 +30,8 @@ _STATUS: dict[type[Exception], int] = {
 }
 
 
-class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
-    """Gunicorn's worker with threads, whose refusals are OperationOutcomes."""
+class Worker(GatheringWorker):
+    """The worker whose refusals are OperationOutcomes."""
 
     def handle_error(  # req and addr may tell who asked
         self,

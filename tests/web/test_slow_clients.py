@@ -1,0 +1,91 @@
+"""Clients that send slowly wait by themselves: they hold no thread, and not for long."""
+
+from __future__ import annotations
+
+import json
+import socket
+from contextlib import ExitStack, closing
+
+import pytest
+from contract.clients import serving
+
+from cds_service.web.gathering import MOST_BYTES, Gathering
+
+HEAD = b"POST / HTTP/1.1\r\nHost: x\r\n"
+
+
+@pytest.mark.parametrize(
+    ("received", "is_whole"),
+    [
+        (b"", False),
+        (HEAD, False),
+        (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", True),
+        (HEAD + b"Content-Length: 3\r\n\r\n", False),
+        (HEAD + b"Content-Length: 3\r\n\r\nab", False),
+        (HEAD + b"Content-Length: 3\r\n\r\nabc", True),
+        (HEAD + b"content-length:3\r\n\r\nabc", True),
+        (HEAD + b"Content-Length: 500000\r\n\r\n", False),
+        (HEAD + b"Content-Length: 500000\r\n\r\n" + b"x" * MOST_BYTES, True),
+        (HEAD + b"Content-Length: 500001\r\n\r\n", True),
+        (HEAD + b"Content-Length: 3\r\nContent-Length: 4\r\n\r\n", True),
+        (HEAD + b"Content-Length: x\r\n\r\n", True),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n", True),
+        (HEAD + b"Content-Length: 3\r\nExpect: 100-continue\r\n\r\n", True),
+        (HEAD + b"X: " + b"x" * 70_000, True),
+    ],
+)
+def test_a_thread_is_needed_once_nothing_more_is_to_come(received, is_whole):
+    gathering = Gathering(None, 0.0, 500_000, bytearray(received))
+    assert gathering.is_whole() is is_whole
+
+
+@pytest.mark.slow
+@pytest.mark.requirement("A7")
+@pytest.mark.parametrize("sent", [b"GET / HT", HEAD + b"Content-Length: 100\r\n\r\n{"])
+def test_many_slow_clients_keep_nobody_waiting(tmp_path, message, address, sent):
+    """More connections than threads and queue: without gathering, none would be left."""
+    body = message()
+    with (
+        ExitStack() as slow,
+        closing(serving(tmp_path, WORKERS="1", THREADS="1", QUEUE="1")) as servers,
+    ):
+        server = next(servers)
+        host, port = server.place.split(":")
+        for _ in range(50):
+            wire = slow.enter_context(socket.create_connection((host, int(port)), timeout=10))
+            wire.sendall(sent)
+        for _ in range(5):
+            assert server.open("POST", address(), json=body).status == 200
+        slow.close()
+
+
+@pytest.mark.slow
+@pytest.mark.requirement("A7")
+def test_a_request_in_pieces_is_answered(server, message, address):
+    content = json.dumps(message()).encode()
+    head = (
+        f"POST {address()} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(content)}\r\nConnection: close\r\n\r\n"
+    ).encode()
+    whole = head + content
+    host, port = server.place.split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as wire:
+        wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for start in range(0, len(whole), 37):
+            wire.sendall(whole[start : start + 37])
+        said = b""
+        while part := wire.recv(4096):
+            said += part
+    assert said.startswith(b"HTTP/1.1 200 ")
+    assert said.endswith(b'{"cards":[]}')
+
+
+def test_two_requests_in_one_go_are_both_answered(server):
+    request = b"GET /health HTTP/1.1\r\nHost: x\r\n"
+    host, port = server.place.split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as wire:
+        wire.sendall(request + b"\r\n" + request + b"Connection: close\r\n\r\n")
+        said = b""
+        while part := wire.recv(4096):
+            said += part
+    assert said.count(b'{"status":"up"}') == 2
