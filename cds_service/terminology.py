@@ -302,7 +302,10 @@ class _Table:
         if by_length is None:
             return False
         bare = code.replace(".", "")
-        return any(bare[:length] in roots for length, roots in by_length.items())
+        for length, roots in by_length.items():  # noqa: SIM110 - asked for every set and code
+            if bare[:length] in roots:
+                return True
+        return False
 
     def among(self, codes: AbstractSet[Coding]) -> AbstractSet[Coding]:
         """Those of the codes that are members."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from cds_service.data.fhir_client import Answer, FhirServer, next_link
@@ -219,12 +220,12 @@ def _check_patient(
     found: Mapping[str, _Found], drafts: Sequence[Mapping[str, Any]], patient: str
 ) -> None:
     """Refuses data of another patient, wherever it comes from (REQ-21)."""
-    documents = {name: each.documents for name, each in found.items()}
-    names = patient_names(patient, [item for each in documents.values() for item in each])
+    resources = {name: list(listed(each.documents)) for name, each in found.items()}
+    names = patient_names(patient, chain.from_iterable(resources.values()))
     foreign = [
         name
-        for name, behind in (documents | {"": tuple(drafts)}).items()
-        if any(is_of_another_patient(each, patient, names) for _, each in listed(behind))
+        for name, behind in (resources | {"": list(listed(drafts))}).items()
+        if any(is_of_another_patient(each, patient, names) for _, each in behind)
     ]
     if foreign:
         places = " and ".join(f"key '{name}'" if name else "the context" for name in foreign)

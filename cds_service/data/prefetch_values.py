@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ def _sort(resource_type: str | None, bundles: Sequence[Mapping[str, Any]]) -> _S
     others: list[Mapping[str, Any]] = []
     included: list[Mapping[str, Any]] = []
     has_failed = has_holes = False
-    for entry in (entry for bundle in bundles for entry in entries(bundle)):
+    for entry in chain.from_iterable(map(entries, bundles)):
         resource = entry.get("resource")
         mode = _mode(entry)
         if not isinstance(resource, dict) or not is_resource(resource):

@@ -58,14 +58,17 @@ class ResourceIndex:
         return self._by_key.get(key) if key else None
 
 
-def patient_names(patient_id: str, documents: Iterable[Mapping[str, Any]]) -> frozenset[str]:
+def patient_names(
+    patient_id: str, resources: Iterable[tuple[str, Mapping[str, Any]]]
+) -> frozenset[str]:
     """Every lower-case `urn:` that means the patient: its id, and the full URLs of a Patient.
 
-    There is one Patient: `is_of_another_patient` refuses any with another id.
+    `resources` is what `listed` answers. There is one Patient: `is_of_another_patient` refuses any
+    with another id.
     """
     urls = {
         url.lower()
-        for url, resource in listed(documents)
+        for url, resource in resources
         if resource["resourceType"] == "Patient" and url.lower().startswith("urn:")
     }
     return frozenset(urls | {f"urn:uuid:{patient_id.lower()}"})
@@ -80,15 +83,14 @@ def is_of_another_patient(
     """
     if resource["resourceType"] == "Patient":
         return resource.get("id") not in (None, patient_id)
-    return any(
-        _names_another(reference, patient_id, names)
-        for reference in fhir_json.patient_references(resource)
-    )
+    own = f"Patient/{patient_id}"
+    for reference in fhir_json.patient_references(resource):
+        if reference != own and _names_another(reference, patient_id, names):
+            return True
+    return False
 
 
 def _names_another(reference: str, patient_id: str, names: frozenset[str]) -> bool:
-    if reference == f"Patient/{patient_id}":
-        return False
     if reference.startswith("#") or "?" in reference or not reference:
         return False
     if reference.lower().startswith("urn:"):

@@ -64,9 +64,7 @@ class ActionOutcome(NamedTuple):
 
     def walk(self) -> Iterator[ActionOutcome]:
         """This outcome and all below it, in document order."""
-        yield self
-        for child in self.children:
-            yield from child.walk()
+        return _in_document_order((self,))
 
     @property
     def is_error(self) -> bool:
@@ -89,8 +87,7 @@ class Outcome:
 
     def walk(self) -> Iterator[ActionOutcome]:
         """Every action outcome, in document order."""
-        for action in self.actions:
-            yield from action.walk()
+        return _in_document_order(self.actions)
 
     @property
     def fired(self) -> tuple[ActionOutcome, ...]:
@@ -101,3 +98,11 @@ class Outcome:
         """How many actions came to each verdict."""
         found = Counter(item.verdict for item in self.walk())
         return {verdict.value: found[verdict] for verdict in Verdict}
+
+
+def _in_document_order(actions: tuple[ActionOutcome, ...]) -> Iterator[ActionOutcome]:
+    pending = list(reversed(actions))
+    while pending:
+        action = pending.pop()
+        yield action
+        pending.extend(reversed(action.children))

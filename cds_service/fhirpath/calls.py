@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cds_service.errors import did_you_mean
+from cds_service.errors import EvaluationError, did_you_mean
 from cds_service.fhirpath.code import Code, Compiling, Names, Parameter, RowPart, Scope, Site
-from cds_service.fhirpath.expansion import expanded_text, naming, refuse_cycle, shared_code
+from cds_service.fhirpath.expansion import expanded_text, named, refuse_cycle, shared_code
 from cds_service.fhirpath.functions import FUNCTIONS, Function
 
 if TYPE_CHECKING:
@@ -138,12 +138,15 @@ def _per_row(receiver: Code, shared: RowPart) -> Code:
 def _inline(compiler: Compiling, site: Site, definition: Definition, names: Names) -> Code:
     body, identity, slot = _inlined(compiler, site, definition, names)
     receiver = site.receiver
-    inner, source = naming(body.run, definition.name), receiver.run
+    inner, source, name = body.run, receiver.run, definition.name
 
     def run(frame: Frame, this: list[Any]) -> list[Any]:
         focus = source(frame, this)
         frame.slots[slot] = this
-        return inner(frame, focus)
+        try:
+            return inner(frame, focus)
+        except EvaluationError as error:
+            raise named(error, name) from error
 
     uses = (body.uses - {identity}) | receiver.uses
     return Code(run, body.types, None, uses, body.reads | receiver.reads)

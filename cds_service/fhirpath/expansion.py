@@ -72,7 +72,7 @@ class Shared:
         try:
             value = self.run(Frame(home, self.size, recorder), home.focus)
         except EvaluationError as error:
-            raise _named(error, self.definition) from error
+            raise named(error, self.definition) from error
         entry = (value, None if recorder is None else recorder.finish(value))
         home.memo[self] = entry
         return entry
@@ -117,7 +117,7 @@ class RowShared:
             try:
                 value = body(own, focus)
             except EvaluationError as error:
-                raise _named(error, name) from error
+                raise named(error, name) from error
             if key is not None:
                 memo[key] = (value, focus)  # the focus as well: its id is not given away
             return value
@@ -141,19 +141,8 @@ def refuse_cycle(name: str, node: Syntax, scope: Scope) -> None:
         raise scope.error(node, f"a definition cannot use itself: {chain}", code="recursion")
 
 
-def naming(run: Run, name: str) -> Run:
-    """The same closure; a failure while it runs names the definition."""
-
-    def named(frame: Frame, this: list[Any]) -> list[Any]:
-        try:
-            return run(frame, this)
-        except EvaluationError as error:
-            raise _named(error, name) from error
-
-    return named
-
-
-def _named(error: EvaluationError, name: str) -> EvaluationError:
+def named(error: EvaluationError, name: str) -> EvaluationError:
+    """The same failure; it says in which definition."""
     return EvaluationError(
         f"in definition '{name}': {error.message}",
         code=error.code,

@@ -60,16 +60,7 @@ class CodeIndex:
                 for coding in codings:
                     self._by_code.setdefault(coding, []).append(position)
 
-    def members(self, test: Membership) -> list[int]:
-        """The positions of the rows with a code that is a member, in order."""
-        found = self._found.get(test)
-        if found is None:
-            found = self._found[test] = self._positions(_among(test, self._by_code.keys()))
-        return found
-
     def _positions(self, codes: Collection[Coding]) -> list[int]:
-        if not codes:
-            return []
         lists = [self._by_code[code] for code in codes]
         if len(lists) == 1:
             return list(dict.fromkeys(lists[0]))
@@ -77,7 +68,11 @@ class CodeIndex:
 
     def candidates(self, leading: Leading) -> list[int]:
         """The positions of the rows that a criterion may be something else than false of."""
-        found = self.members(leading.test)
+        test = leading.test
+        found = self._found.get(test)
+        if found is None:
+            codes = _among(test, self._by_code.keys())
+            found = self._found[test] = self._positions(codes) if codes else []
         more = self.odd if leading.whole else self._doubtful
         return sorted([*found, *more]) if more else found
 

@@ -161,8 +161,9 @@ def _refuse_other_patients(
 ) -> None:
     key = fhir_json.reference_key(subject)
     patient_id = str((patient or {}).get("id") or (key[1] if key else subject))
-    names = patient_names(patient_id, documents)
-    if any(is_of_another_patient(item, patient_id, names) for _, item in listed(documents)):
+    resources = list(listed(documents))
+    names = patient_names(patient_id, resources)
+    if any(is_of_another_patient(item, patient_id, names) for _, item in resources):
         raise RequestError(
             "there is data of another patient; nothing was evaluated",
             hint="send only data of the subject",

@@ -37,7 +37,7 @@ def _build_iif(compiler: Compiling, site: Site) -> Code:
     source = site.receiver.run
 
     def run(frame: Frame, this: list[Any]) -> list[Any]:
-        focus = source(frame, this)
+        focus = source(frame, this) if on_item else this
         if on_item and len(focus) > 1:
             raise EvaluationError("iif() is called on more than one item", code="not-a-singleton")
         verdict = decide(criterion(frame, focus))
