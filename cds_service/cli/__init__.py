@@ -13,6 +13,7 @@ import click
 
 from cds_service.cli import answer_commands, store_commands
 from cds_service.cli.arguments import FAILED
+from cds_service.cli.conformance_command import conformance
 from cds_service.cli.guideline_command import guideline
 from cds_service.cli.integration_command import integration
 from cds_service.cli.lint_command import lint
@@ -50,6 +51,7 @@ for command in (
     test,
     guideline,
     integration,
+    conformance,
     translations,
     store_commands.database,
     store_commands.decisions,

@@ -1,0 +1,179 @@
+"""The conformance kit finds what is wrong with a service, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import CliRunner
+from client_keys import base64url, key
+from conformance.small_service import SmallService
+from contract.clients import REPOSITORY, serving
+
+from cds_service.cli import main
+from cds_service.conformance import Client, Result, Status, check_all, observe
+from cds_service.conformance.signing import read_signer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+DEFECTS = {
+    "a bare list": "DISC-2",
+    "no description": "DISC-6",
+    "blank hook title": "DISC-7",
+    "prefetch is a list": "DISC-8",
+    "odd token": "PFT-4",
+    "an id twice": "DISC-25",
+    "redirects": "DISC-24",
+    "cards without an object": "RESP-1",
+    "null detail": "GEN-3",
+    "calls it HTML": "GEN-11",
+    "long summary": "CARD-3",
+    "loud indicator": "CARD-8",
+    "no label": "CARD-11",
+    "no uuid": "CARD-2",
+    "HTML in detail": "CARD-7",
+    "no selectionBehavior": "CARD-19",
+    "recommends two": "SUG-5",
+    "reason without display": "CARD-22",
+    "context on a plain link": "LINK-5",
+    "action without description": "ACT-2",
+    "resource is a string": "GEN-7",
+    "deletes by resource": "ACT-7",
+    "acts by itself": "SYS-2",
+    "insists on prefetch": "PF-6",
+    "takes anything": "REQ-12",
+    "crashes on an unknown id": "REQ-13",
+    "bare errors": "RESP-7",
+    "shows its trace": "RESP-9",
+    "no preflight": "CORS-2",
+    "any origin with credentials": "CORS-4",
+    "refuses batches": "FB-13",
+    "thanks for anything": "FB-17",
+}
+"""By what is wrong: a requirement that it breaks."""
+
+
+def judged(*defects: str) -> tuple[Result, ...]:
+    with SmallService(*defects) as base:
+        return check_all(observe(Client(base)))
+
+
+def failed(results: tuple[Result, ...]) -> set[str]:
+    return {name for item in results if item.status is Status.FAILED for name in item.check.ids}
+
+
+def test_a_right_service_passes_every_check_that_can_be_made_without_tokens():
+    results = judged()
+
+    assert failed(results) == set()
+    not_seen = {
+        name for item in results if item.status is Status.NOT_SEEN for name in item.check.ids
+    }
+    assert all(name.startswith("SEC-") for name in not_seen)
+
+
+@pytest.mark.parametrize("defect", DEFECTS)
+def test_a_defect_is_found_by_its_requirement(defect):
+    assert DEFECTS[defect] in failed(judged(defect))
+
+
+def test_a_broken_shall_makes_the_command_fail():
+    with SmallService("long summary") as base:
+        result = CliRunner().invoke(main, ["conformance", base])
+
+    assert result.exit_code == 1
+    assert "cards[0].summary has 140 characters" in result.output
+    assert "1 SHALL broken" in result.output
+
+
+def test_advice_that_is_not_taken_does_not_make_the_command_fail():
+    with SmallService("HTML in detail") as base:
+        result = CliRunner().invoke(main, ["conformance", base])
+
+    assert result.exit_code == 0
+    assert "FAIL advice" in result.output
+
+
+def test_the_json_report_has_each_requirement_with_its_status():
+    with SmallService("long summary") as base:
+        result = CliRunner().invoke(main, ["conformance", base, "--format", "json"])
+
+    report = json.loads(result.output)
+    assert report["conforms"] is False
+    assert report["requirements"]["CARD-3"] == "failed"
+    assert report["requirements"]["CARD-8"] == "passed"
+
+
+def test_the_html_report_shows_what_a_service_says_as_text(tmp_path: Path):
+    page = tmp_path / "report.html"
+    with SmallService("HTML in detail") as base:
+        CliRunner().invoke(main, ["conformance", base, "--format", "html", "--output", str(page)])
+
+    assert "<b>" not in page.read_text()
+    assert "&lt;b&gt;" in page.read_text()
+
+
+def test_a_service_that_is_not_there_is_told_plainly():
+    result = CliRunner().invoke(main, ["conformance", "http://127.0.0.1:9"])
+
+    assert result.exit_code == 2
+    assert "is the service running" in result.output
+
+
+def private_jwk(path: Path) -> Path:
+    """The key of the tests' client, with its private half."""
+    holder = key("static")
+    numbers = holder.private.private_numbers()
+    length = (holder.private.curve.key_size + 7) // 8
+    secret = base64url(numbers.private_value.to_bytes(length))
+    path.write_text(json.dumps(holder.jwk(d=secret)))
+    return path
+
+
+@pytest.fixture(scope="module")
+def own_service(tmp_path_factory) -> Iterator[tuple[str, Path]]:
+    """Our service, trusting one client; its address, and the client's private key."""
+    folder = tmp_path_factory.mktemp("own")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        base = f"http://127.0.0.1:{free.getsockname()[1]}"
+    (folder / "keys.json").write_text(json.dumps({"keys": [key("static").jwk()]}))
+    tenants = folder / "tenants.toml"
+    tenants.write_text(
+        f'[tenants.kit]\nissuers = ["https://kit.example.org"]\naudience = "{base}"\n'
+        'jwks_file = "keys.json"\n'
+    )
+    for _ in serving(folder, TENANTS=str(tenants), PORT=base.rpartition(":")[2]):
+        yield base, private_jwk(folder / "private.json")
+
+
+@pytest.mark.slow
+def test_our_own_service_breaks_no_requirement_with_or_without_right_tokens(own_service):
+    base, private = own_service
+    signer = read_signer(private, "https://kit.example.org")
+    requests = [
+        json.loads(path.read_text())
+        for path in (REPOSITORY / "examples" / "requests").glob("*.json")
+        if path.name != "feedback.json"
+    ]
+
+    results = check_all(observe(Client(base, signer=signer), requests))
+
+    assert failed(results) == set()
+    tokens = [item.status for item in results if "SEC-5" in item.check.ids]
+    assert tokens == [Status.PASSED]
+
+
+@pytest.mark.slow
+def test_a_trusting_service_is_judged_with_the_commands_own_tokens(own_service):
+    base, private = own_service
+    issuer = ["--issuer", "https://kit.example.org"]
+
+    result = CliRunner().invoke(main, ["conformance", base, "--key", str(private), *issuer])
+
+    assert result.exit_code == 0, result.output
+    assert "no SHALL broken" in result.output
