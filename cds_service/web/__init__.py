@@ -24,6 +24,7 @@ from cds_service.web import (
     integration,
     logs,
     metrics,
+    openapi,
     pages,
     workbench,
 )
@@ -119,6 +120,7 @@ def create_app(settings: Settings, *, log: TextIO | None = None) -> Flask:
     app.register_blueprint(fhir.blueprint(library, settings))
     app.register_blueprint(pages.blueprint(hooks, store, settings))
     app.register_blueprint(integration.blueprint(library, settings))
+    app.register_blueprint(openapi.blueprint(hooks, settings))
     workbench.attach(app, hooks, store, settings)
     app.register_blueprint(metrics.blueprint(counts))
     app.wsgi_app = Admission(  # type: ignore[method-assign]

@@ -24,6 +24,7 @@ RETRY_AFTER_S = 1
 _BODY = fhir_json.encode(
     {
         "resourceType": "OperationOutcome",
+        "id": CODE,
         "issue": [
             {
                 "severity": "error",

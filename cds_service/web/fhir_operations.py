@@ -49,6 +49,16 @@ _EXPAND = (
 _VALIDATE = (
     "code", "system", "display", "coding", "codeableConcept", "displayLanguage", "abstract",
 )  # fmt: skip
+PARAMETERS: Mapping[str, tuple[str, ...]] = {
+    "/PlanDefinition/$apply": (*_PLAN, *_SUBJECT),
+    "/PlanDefinition/{id}/$apply": _SUBJECT,
+    "/ActivityDefinition/{id}/$apply": _SUBJECT,
+    "/ValueSet/$expand": (*_VALUE_SET, *_EXPAND),
+    "/ValueSet/{id}/$expand": _EXPAND,
+    "/ValueSet/$validate-code": (*_VALUE_SET, *_VALIDATE),
+    "/ValueSet/{id}/$validate-code": _VALIDATE,
+}
+"""The parameters of each operation, by its address below the face."""
 
 
 @dataclass(frozen=True, slots=True)

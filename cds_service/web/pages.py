@@ -8,6 +8,7 @@ from flask import Blueprint, Response, current_app, render_template, request
 
 from cds_service import fhir_json
 from cds_service.web.errors import JSON
+from cds_service.web.example_request import example_request
 from cds_service.web.reloading import RELOAD_PROBLEMS
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ _CONTENT_SECURITY = (
     "default-src 'none'; style-src 'self'; img-src data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-_EXAMPLE_ID = "example"
 
 
 def blueprint(hooks: HookService, store: Store, settings: Settings) -> Blueprint:
@@ -31,7 +31,10 @@ def blueprint(hooks: HookService, store: Store, settings: Settings) -> Blueprint
         """What runs here and how to call it, in plain words; no script."""
         base = settings.public_url or request.host_url.rstrip("/")
         services = [
-            {**service, "example": _example(service["hook"], templates)}
+            {
+                **service,
+                "example": fhir_json.encode(example_request(service["hook"], templates)).decode(),
+            }
             for service, templates in zip(hooks.overview(), _templates(hooks), strict=True)
         ]
         html = render_template(
@@ -90,31 +93,9 @@ def _state(state: dict[str, Any], *, status: int = 200) -> Response:
     return response
 
 
+def _example(hook: str, templates: dict[str, str]) -> str:
+    return fhir_json.encode(example_request(hook, templates)).decode()
+
+
 def _templates(hooks: HookService) -> list[dict[str, str]]:
     return [service.get("prefetch", {}) for service in hooks.discovery()["services"]]
-
-
-def _example(hook: str, templates: dict[str, str]) -> str:
-    """A request body that works as it stands: an adult about whom nothing else is recorded."""
-    context: dict[str, Any] = {
-        "userId": f"Practitioner/{_EXAMPLE_ID}",
-        "patientId": _EXAMPLE_ID,
-    }
-    if hook.startswith("encounter-"):
-        context["encounterId"] = _EXAMPLE_ID
-    if hook.startswith("order-"):
-        context["draftOrders"] = {"resourceType": "Bundle", "type": "collection"}
-    if hook == "order-select":
-        context["selections"] = []
-    patient = {"resourceType": "Patient", "id": _EXAMPLE_ID, "birthDate": "1980-01-01"}
-    prefetch = {
-        key: patient if template.startswith("Patient/") else None
-        for key, template in templates.items()
-    }
-    message: dict[str, Any] = {
-        "hook": hook,
-        "hookInstance": "00000000-0000-4000-8000-000000000000",
-        "context": context,
-        "prefetch": prefetch,
-    }
-    return fhir_json.encode(message).decode()

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 HERE = Path(__file__).parent
+ANSWERS = HERE.parent.parent / "cds_service" / "web" / "openapi" / "answers.json"
 MAY_BE_EMPTY = {"cards", "services"}  # GEN-4 names these two
 URGENCY = ("critical", "warning", "info")
 RAW_HTML = re.compile(r"(?<!\\)<[A-Za-z/!]")
@@ -45,13 +46,19 @@ REQUESTS = {
 
 @cache
 def validator(name: str) -> Draft202012Validator:
-    schema = json.loads((HERE / f"{name}.schema.json").read_text(encoding="utf-8"))
+    """What `/openapi.json` publishes under this name; feedback as the specification has it."""
+    if name == "feedback":
+        schema = json.loads((HERE / "feedback.schema.json").read_text(encoding="utf-8"))
+    else:
+        answers = json.loads(ANSWERS.read_text(encoding="utf-8"))
+        reference = f"#/components/schemas/{name}"
+        schema = {"$ref": reference, "components": {"schemas": answers}}
     Draft202012Validator.check_schema(schema)
     return Draft202012Validator(schema, format_checker=FormatChecker())
 
 
 def fits(name: str, body: Any) -> None:
-    """The body is valid against our schema of this name."""
+    """The body is valid against the schema of this name."""
     problems = [
         f"{error.json_path}: {error.message[:300]}" for error in validator(name).iter_errors(body)
     ]
@@ -97,7 +104,7 @@ def walk(value: Any, path: str, name: str) -> Iterator[tuple[str, str, Any]]:
 
 def discovery(body: Any) -> None:
     """Schema, emptiness, unique ids, and templates that every client can fill (PFT rows)."""
-    fits("discovery", body)
+    fits("Discovery", body)
     nothing_empty(body)
     repeated = [
         name for name, count in Counter(s["id"] for s in body["services"]).items() if count > 1
@@ -126,7 +133,7 @@ def _template(place: str, template: str) -> None:
 
 def response(body: Any) -> None:
     """Schema, emptiness, and the rules between the members of a card."""
-    fits("response", body)
+    fits("Response", body)
     nothing_empty(body)
     ids = [item["uuid"] for card in body["cards"] for item in (card, *card.get("suggestions", ()))]
     assert len(ids) == len(set(ids)), "a uuid occurs twice (CARD-2, SUG-3)"
@@ -182,7 +189,7 @@ def _resources_seen(request: Mapping[str, Any]) -> set[str]:
 
 def operation_outcome(body: Any) -> None:
     """The one shape of our errors; no traceback and no HTML in it (RESP-7, RESP-9)."""
-    fits("operation-outcome", body)
+    fits("OperationOutcome", body)
     nothing_empty(body)
     for issue in body["issue"]:
         assert "Traceback" not in issue["diagnostics"], "a traceback (RESP-9)"

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 OPEN = frozenset({"pages.page", "pages.health", "pages.ready", "static", "metrics.exposition"})
 """Routes that say nothing about patients and that no CDS client calls."""
 DISCOVERY = frozenset({
-    "cds-hooks.discovery", "integration.sheet", "fhir.metadata", "fhir.search", "fhir.read",
+    "cds-hooks.discovery", "openapi.openapi", "integration.sheet",
+    "fhir.metadata", "fhir.search", "fhir.read",
 })  # fmt: skip
 """Routes with the services and the guidelines; open, unless a site protects them (DISC-18)."""
 _FEEDBACK = "/feedback"
