@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from cds_service.engine import Service
-    from cds_service.hooks.service import Answer, HookService
+    from cds_service.hooks.service import Answer, HookService, Question
 
 MEMBERS = frozenset(
     {
@@ -112,10 +112,16 @@ def run(case: Case, service: HookService, zone: ZoneInfo) -> CaseResult:
         if wanted == error.status:
             return CaseResult(case, ())
         return CaseResult(case, (f"expected status {wanted}, got {error.status}: {error}",))
-    failures = list(_compare(expect, answer.response["cards"]))
+    return CaseResult(case, failures(case, answer.response["cards"]), answer)
+
+
+def failures(case: Case, cards: list[dict[str, Any]]) -> tuple[str, ...]:
+    """What is not as expected of an answer with these cards, in sentences."""
+    expect: Mapping[str, Any] = case.json["expect"]
+    found = list(_compare(expect, cards))
     if expect.get("status", 200) != 200:
-        failures.insert(0, f"expected status {expect['status']}, got 200")
-    return CaseResult(case, tuple(failures), answer)
+        found.insert(0, f"expected status {expect['status']}, got 200")
+    return tuple(found)
 
 
 def run_all(
@@ -130,10 +136,15 @@ def run_all(
 
 def answer_to(case: Case, service: HookService, zone: ZoneInfo) -> Answer:
     """The production answer to the case's request."""
+    return service.answer(question_of(case, service, zone))
+
+
+def question_of(case: Case, service: HookService, zone: ZoneInfo) -> Question:
+    """The case's request as the service understands it, with its data at hand."""
     chosen = _service_of(case, service)
     json = case.json
     case_request.check_keys(json, chosen, str(case.path))
-    return service.call(
+    return service.question(
         chosen.id,
         case_request.request_of(json, chosen),
         now=moment(str(json.get("now", "2024-06-01")), zone),

@@ -1,25 +1,30 @@
-"""Which cases can notice a change of an expression, and in which order to ask them.
+"""What a change of an expression can touch: which actions, and which cases in which order.
 
-A case can notice it only if it judged an action that holds the expression or leads to it. Cases
-beside the plans come first, taken from each plan in turn.
+A case can notice a change only if one of the expressions that it evaluated holds it, or leads to
+it by definitions and messages. Cases beside the touched plans come first, from each in turn.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import chain, zip_longest
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cds_service.authoring.expressions import names_in, reach, uses
+from cds_service.engine.outcome import Verdict
 from cds_service.fhirpath.parser import parse
-from cds_service.messages import parse as parse_text
+from cds_service.fhirpath.syntax import Literal, walk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from cds_service.authoring.cases import CaseResult
-    from cds_service.authoring.expressions import ActionKey, Place
-    from cds_service.engine import ActionOutcome
+    from cds_service.authoring.cases import Case
+    from cds_service.authoring.expressions import Place
+    from cds_service.engine import Content, Outcome, Plan
+    from cds_service.engine.outcome import ActionOutcome
+    from cds_service.engine.plan_definition import Action, ActionKey, Expression
+    from cds_service.messages import Text
 
 PlaceKey = tuple[str, tuple[str | int, ...]]
 """File and steps of an expression."""
@@ -30,70 +35,145 @@ def key_of(place: Place) -> PlaceKey:
     return place.file, place.element.steps
 
 
-def cases_worth_running(
-    found: Sequence[Place], results: Sequence[CaseResult], directory: Path
-) -> dict[PlaceKey, list[int]]:
-    """For each expression the numbers of the cases that may notice a change of it."""
-    mentioned = uses(found)
-    judged: dict[ActionKey, set[int]] = {}
-    leads: dict[ActionKey, frozenset[str]] = {}
-    for number, result in enumerate(results):
-        for item in result.answer.outcome.walk() if result.answer else ():
-            key = (str(item.action.where.file), str(item.action.where.path))
-            judged.setdefault(key, set()).add(number)
-            if key not in leads:
-                leads[key] = reach(_names_of(item), mentioned)
-    beside = _beside(results, directory)
-    return {key_of(place): _ordered(place, judged, leads, beside) for place in found}
+@dataclass(frozen=True, slots=True)
+class Dependence:
+    """What each action reads, what each case evaluated, and where the cases stand.
+
+    `reads` are the definitions that an action's expressions lead to, by action; `judged` the cases
+    that judged an action; `read` the definitions that a case may have evaluated.
+    """
+
+    reads: Mapping[ActionKey, frozenset[str]]
+    judged: Mapping[ActionKey, frozenset[int]]
+    read: Mapping[int, frozenset[str]]
+    beside: Mapping[str, Sequence[int]]
+
+    @classmethod
+    def of(
+        cls,
+        content: Content,
+        found: Sequence[Place],
+        outcomes: Mapping[int, tuple[Case, Outcome]],
+        directory: Path,
+    ) -> Dependence:
+        """The dependence of this content and of what the cases came to, by number."""
+        reading = _Reading(_mentioned(found, content.messages), {})
+        judged: dict[ActionKey, set[int]] = {}
+        read: dict[int, frozenset[str]] = {}
+        for number, (_, outcome) in outcomes.items():
+            names: set[str] = set()
+            for item in outcome.walk():
+                judged.setdefault(item.action.key_in_files, set()).add(number)
+                names.update(*map(reading.of, _evaluated(item)))
+            for action in _overflow(outcome.plan):
+                names.update(*map(reading.of, action.expressions()))
+            read[number] = frozenset(names)
+        return cls(
+            {
+                action.key_in_files: frozenset().union(*map(reading.of, action.expressions()))
+                for plan in content.plans.values()
+                for action in _actions((*plan.actions, *_overflow(plan)))
+            },
+            {key: frozenset(numbers) for key, numbers in judged.items()},
+            read,
+            _beside({number: case for number, (case, _) in outcomes.items()}, directory),
+        )
+
+    def stale(self, place: Place) -> frozenset[ActionKey]:
+        """The actions that mean something else when the expression at this place is changed."""
+        if place.kind != "definition":
+            return frozenset() if place.action is None else frozenset({place.action})
+        return frozenset(
+            key
+            for key, names in self.reads.items()
+            if place.name in names and (_is_shared(place) or key[0] == place.file)
+        )
+
+    def cases(self, place: Place) -> list[int]:
+        """The numbers of the cases that may notice a change there, the likeliest first."""
+        actions = self.stale(place)
+        may = set().union(*(self.judged.get(key, ()) for key in actions))
+        if place.kind == "definition":
+            may = {number for number in may if place.name in self.read[number]}
+        folders = dict.fromkeys(str(file).rpartition("/")[0] for file, _ in actions)
+        turns = zip_longest(*(self.beside.get(folder, ()) for folder in folders))
+        near = [number for number in chain.from_iterable(turns) if number in may]
+        return list(dict.fromkeys([*near, *sorted(may)]))
 
 
-def _names_of(outcome: ActionOutcome) -> Iterator[str]:
-    """The names in the expressions and texts of an action, without the actions below it."""
-    own = {key: value for key, value in outcome.action.json.items() if key != "action"}
-    for text in _texts(own, "expression"):
-        yield from names_in(parse(text))
-    for member in ("title", "description"):
-        yield from parse_text(str(own.get(member, ""))).names
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """The definitions and messages that the text of an expression leads to, each text once."""
+
+    mentioned: Mapping[str, frozenset[str]]
+    known: dict[str, frozenset[str]]
+
+    def of(self, expression: Expression) -> frozenset[str]:
+        text = expression.text
+        if text not in self.known:
+            self.known[text] = reach(_names_and_texts(text), self.mentioned)
+        return self.known[text]
 
 
-def _texts(json: Any, member: str) -> Iterator[str]:
-    if isinstance(json, list):
-        for item in json:
-            yield from _texts(item, member)
-    elif isinstance(json, dict):
-        for key, value in json.items():
-            if key == member and isinstance(value, str):
-                yield value
-            else:
-                yield from _texts(value, member)
+def _mentioned(
+    found: Iterable[Place], messages: Mapping[str, Text]
+) -> Mapping[str, frozenset[str]]:
+    """What each definition mentions, and each message; a text in an expression may be its code."""
+    mentioned: dict[str, frozenset[str]] = {
+        code: text.placeholders for code, text in messages.items()
+    }
+    definitions = [place for place in found if place.kind == "definition"]
+    for name, names in uses(definitions).items():
+        mentioned[name] = names | mentioned.get(name, frozenset())
+    for place in definitions:
+        mentioned[place.name] |= _names_and_texts(place.text)
+    return mentioned
 
 
-def _beside(results: Sequence[CaseResult], directory: Path) -> dict[str, list[int]]:
+def _names_and_texts(text: str) -> frozenset[str]:
+    tree = parse(text)
+    texts = (
+        value
+        for part in walk(tree)
+        if isinstance(part, Literal)
+        for value in part.values
+        if isinstance(value, str)
+    )
+    return names_in(tree) | frozenset(texts)
+
+
+def _evaluated(item: ActionOutcome) -> Iterator[Expression]:
+    """The expressions of an action that were evaluated for this outcome."""
+    action = item.action
+    if item.verdict in {Verdict.FIRED, Verdict.ERROR}:
+        yield from action.expressions()
+        return
+    if action.for_each is not None:
+        yield action.for_each.expression
+    for condition in item.conditions:
+        if condition.condition.expression is not None:
+            yield condition.condition.expression
+
+
+def _actions(actions: Iterable[Action]) -> Iterator[Action]:
+    """The actions with all below them in the same file."""
+    for action in actions:
+        yield action
+        yield from _actions(action.actions)
+
+
+def _overflow(plan: Plan) -> tuple[Action, ...]:
+    return () if plan.budget is None else (plan.budget.overflow,)
+
+
+def _beside(cases: Mapping[int, Case], directory: Path) -> dict[str, list[int]]:
     """The numbers of the cases in each plan's folder."""
     folders: dict[str, list[int]] = {}
-    for number, result in enumerate(results):
-        folder = result.case.path.parent.parent.resolve().relative_to(directory.resolve())
+    for number, case in cases.items():
+        folder = case.path.parent.parent.resolve().relative_to(directory.resolve())
         folders.setdefault(str(folder), []).append(number)
     return folders
 
 
-def _ordered(
-    place: Place,
-    judged: Mapping[ActionKey, set[int]],
-    leads: Mapping[ActionKey, frozenset[str]],
-    beside: Mapping[str, list[int]],
-) -> list[int]:
-    actions = [key for key in judged if _holds(key, place, leads)]
-    may = set().union(*(judged[key] for key in actions))
-    folders = dict.fromkeys(file.rpartition("/")[0] for file, _ in actions)
-    turns = zip_longest(*(beside.get(folder, []) for folder in folders))
-    near = [number for number in chain.from_iterable(turns) if number in may]
-    return list(dict.fromkeys([*near, *sorted(may)]))
-
-
-def _holds(key: ActionKey, place: Place, leads: Mapping[ActionKey, frozenset[str]]) -> bool:
-    """Whether judging this action evaluates the expression, or something that leads to it."""
-    if place.kind != "definition":
-        return key == place.action
-    is_shared = "/Library-" in f"/{place.file}"
-    return place.name in leads[key] and (is_shared or key[0] == place.file)
+def _is_shared(place: Place) -> bool:
+    return "/Library-" in f"/{place.file}"

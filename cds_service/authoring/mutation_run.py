@@ -1,7 +1,8 @@
-"""Runs the cases against each mutant until one fails: killed, survived, or refused at load.
+"""Asks the cases of each mutant until one fails: killed, survived, or refused at load.
 
-Only the cases in which the changed expression was evaluated are run again, those beside the plan
-first. Workers are forked after everything is compiled, so that a mutant costs one changed file.
+Only the cases in which the changed expression may have been evaluated are asked, those beside the
+plan first; of their answers only the actions that the change can touch are judged again. Workers
+are forked after everything is compiled and every request is read.
 """
 
 from __future__ import annotations
@@ -17,22 +18,29 @@ from typing import TYPE_CHECKING, Any
 from cds_service.authoring import cases as case_running
 from cds_service.authoring.expressions import places
 from cds_service.authoring.mutation import NO_CODES, changed_resource, mutants
-from cds_service.authoring.mutation_order import PlaceKey, cases_worth_running, key_of
+from cds_service.authoring.mutation_order import Dependence, key_of
 from cds_service.engine import Source
 from cds_service.engine.canonicals import BASE
+from cds_service.engine.outcome import Verdict
 from cds_service.engine.recompile import Recompiler
 from cds_service.errors import ContentErrors
+from cds_service.hooks import cards
 from cds_service.hooks.service import HookService
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from multiprocessing.connection import Connection
+    from multiprocessing.sharedctypes import Synchronized
     from pathlib import Path
     from zoneinfo import ZoneInfo
 
     from cds_service.authoring.cases import Case, CaseResult
     from cds_service.authoring.mutation import Mutant
+    from cds_service.authoring.mutation_order import PlaceKey
     from cds_service.data.plan_library import PlanLibrary
+    from cds_service.engine import Outcome
+    from cds_service.engine.outcome import ActionOutcome
+    from cds_service.hooks.service import Question
 
 
 class Fate(StrEnum):
@@ -53,14 +61,23 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """A case, its request as the service understands it, and what it comes to without a change."""
+
+    case: Case
+    question: Question
+    outcome: Outcome
+    by_path: Mapping[str, ActionOutcome]
+
+
+@dataclass(frozen=True, slots=True)
 class Trial:
     """Everything that judging a mutant takes: compiled content, and the cases worth running."""
 
     library: PlanLibrary
     recompiler: Recompiler
-    cases: Sequence[Case]
-    order: Mapping[PlaceKey, Sequence[int]]
-    zone: ZoneInfo
+    asked: Mapping[int, Asked]
+    dependence: Dependence
 
     def judge(self, mutant: Mutant, first: int | None = None) -> tuple[Judged, int | None]:
         """The fate of a mutant, and the case that killed it; the case `first` is tried first."""
@@ -69,18 +86,45 @@ class Trial:
             element.source.resource, (*element.steps, "expression"), mutant.text
         )
         try:
-            content = self.recompiler.with_changed(replace(element.source, resource=resource))
+            content = self.recompiler.with_changed(
+                replace(element.source, resource=resource), self.dependence.stale(mutant.place)
+            )
         except ContentErrors:
             return Judged(mutant, Fate.REFUSED), first
         service = HookService(replace(self.library, content=content))
-        numbers = self.order[key_of(mutant.place)]
+        numbers = self.dependence.cases(mutant.place)
         if first is not None and first in numbers:
             numbers = [first, *(number for number in numbers if number != first)]
         for number in numbers:
-            case = self.cases[number]
-            if not case_running.run(case, service, self.zone).is_passed:
-                return Judged(mutant, Fate.KILLED, case.path.name), number
+            if is_noticed(self.asked[number], service):
+                name = self.asked[number].case.path.name
+                return Judged(mutant, Fate.KILLED, name), number
         return Judged(mutant, Fate.SURVIVED), first
+
+
+def is_noticed(asked: Asked, service: HookService) -> bool:
+    """Whether the case fails with the changed content; where nothing changed, it does not."""
+    outcome = service.outcome(asked.question, asked.by_path)
+    if is_alike(outcome.actions, asked.outcome.actions):
+        return False
+    shown = cards.from_outcome(outcome, asked.question.reader)
+    return bool(case_running.failures(asked.case, shown))
+
+
+def is_alike(ones: Sequence[ActionOutcome], others: Sequence[ActionOutcome]) -> bool:
+    """Whether the same actions apply, with the same facts, so that the cards are the same."""
+    return len(ones) == len(others) and all(map(_is_alike, ones, others))
+
+
+def _is_alike(one: ActionOutcome, other: ActionOutcome) -> bool:
+    if one is other:
+        return True
+    if one.verdict is not Verdict.FIRED or other.verdict is not Verdict.FIRED:
+        return one.verdict is not Verdict.FIRED and other.verdict is not Verdict.FIRED
+    facts = (one.path, one.values, one.changes, one.resource)
+    return facts == (other.path, other.values, other.changes, other.resource) and is_alike(
+        one.children, other.children
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +164,25 @@ def prepare(
     found = places(library.content.sources)
     value_sets = library.content.value_sets
     every = mutants(found, lambda text: value_sets.resolve(text) is not None)
-    order = cases_worth_running(found, results, library.directory)
-    trial = Trial(library, recompiler, [item.case for item in results], order, zone)
-    return trial, selection.of(every, library)
+    service = HookService(replace(library, content=recompiler.content))
+    asked = {
+        number: _asked(result.case, service, zone)
+        for number, result in enumerate(results)
+        if result.answer is not None
+    }
+    dependence = Dependence.of(
+        recompiler.content,
+        found,
+        {number: (item.case, item.outcome) for number, item in asked.items()},
+        library.directory,
+    )
+    return Trial(library, recompiler, asked, dependence), selection.of(every, library)
+
+
+def _asked(case: Case, service: HookService, zone: ZoneInfo) -> Asked:
+    question = case_running.question_of(case, service, zone)
+    outcome = service.outcome(question)
+    return Asked(case, question, outcome, {item.path: item for item in outcome.walk()})
 
 
 def _no_codes() -> Source:
@@ -144,10 +204,10 @@ def judge_all(
     gc.freeze()  # what is compiled stays in memory shared with the workers
     context = get_context("fork")
     open_ends: dict[Connection, Any] = {}
-    for number in range(jobs):
+    groups, turn = _groups(every), context.Value("i", 0)
+    for _ in range(jobs):
         mine, theirs = context.Pipe(duplex=False)
-        share = _share(every, number, jobs)
-        worker = context.Process(target=_work, args=(trial, every, share, theirs))
+        worker = context.Process(target=_work, args=(trial, every, groups, turn, theirs))
         worker.start()
         theirs.close()
         open_ends[mine] = worker
@@ -159,22 +219,40 @@ def judge_all(
     return [fates[number] for number in range(len(every))]
 
 
-def _share(every: Sequence[Mutant], number: int, jobs: int) -> list[int]:
-    """The mutants of every `jobs`-th expression: those of one expression die by like cases."""
-    expressions = {key: n for n, key in enumerate(dict.fromkeys(key_of(m.place) for m in every))}
-    return [
-        index
-        for index, mutant in enumerate(every)
-        if expressions[key_of(mutant.place)] % jobs == number
-    ]
+def _groups(every: Sequence[Mutant]) -> list[list[int]]:
+    """The mutants by expression: those of one expression die by like cases."""
+    groups: dict[PlaceKey, list[int]] = {}
+    for index, mutant in enumerate(every):
+        groups.setdefault(key_of(mutant.place), []).append(index)
+    return list(groups.values())
 
 
-def _work(trial: Trial, every: Sequence[Mutant], share: Iterable[int], results: Connection) -> None:
+def _work(
+    trial: Trial,
+    every: Sequence[Mutant],
+    groups: Sequence[Sequence[int]],
+    turn: Synchronized[int],
+    results: Connection,
+) -> None:
+    """Judge one group after the other, whichever is next, until none is left."""
+    gc.disable()
     killer: int | None = None
-    for index in share:
-        judged, killer = trial.judge(every[index], killer)
-        results.send((index, judged.fate, judged.case))
+    for group in _taken(groups, turn):
+        for index in group:
+            judged, killer = trial.judge(every[index], killer)
+            results.send((index, judged.fate, judged.case))
+            gc.collect()  # what a mutant was compiled to is full of circles
     results.close()
+
+
+def _taken(groups: Sequence[Sequence[int]], turn: Synchronized[int]) -> Iterator[Sequence[int]]:
+    while True:
+        with turn.get_lock():
+            number = turn.value
+            turn.value += 1
+        if number >= len(groups):
+            return
+        yield groups[number]
 
 
 def _received(workers: dict[Connection, Any]) -> Iterator[tuple[int, Fate, str | None]]:

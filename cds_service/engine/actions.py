@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cds_service.engine.canonicals import (
@@ -27,7 +27,7 @@ from cds_service.messages import Text, longest, parse
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from cds_service.engine.plan_definition import Definition, Grouping
+    from cds_service.engine.plan_definition import ActionKey, Definition, Grouping
     from cds_service.engine.scope import Scope
     from cds_service.engine.source import Element, Problems
     from cds_service.terminology import ValueSets
@@ -39,11 +39,15 @@ SUMMARY_LIMIT = 139
 
 @dataclass(frozen=True, slots=True)
 class ActionCompiler:
-    """Compiles the actions of one plan: `link` finds what a canonical names, or reports it."""
+    """Compiles the actions of one plan: `link` finds what a canonical names, or reports it.
+
+    Actions in `kept` are compiled already.
+    """
 
     value_sets: ValueSets
     problems: Problems
     link: Callable[[Element, str], Definition | None]
+    kept: Mapping[ActionKey, Action] = field(default_factory=dict)
 
     def compile_all(self, owner: Element, scope: Scope) -> tuple[Action, ...]:
         """The actions directly below a plan or an action, with keys unique among them."""
@@ -56,8 +60,14 @@ class ActionCompiler:
                     element.problem(f"the id '{key}' stands twice here", "id", code="duplicate-id")
                 )
             seen.add(key)
-            actions.append(self._compile(element, key, scope))
+            actions.append(self._kept(element) or self._compile(element, key, scope))
         return tuple(actions)
+
+    def _kept(self, element: Element) -> Action | None:
+        if not self.kept:
+            return None
+        where = element.place()
+        return self.kept.get((where.file, where.path))
 
     def _compile(self, element: Element, key: str, outer: Scope) -> Action:
         for_each = self._for_each(element, outer)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     )
 
 ACTION = "RequestGroup.action"
+_NOTHING: Mapping[str, ActionOutcome] = MappingProxyType({})
 
 _VERDICTS = {
     Truth.TRUE: Verdict.FIRED,
@@ -59,8 +61,14 @@ class Situation:
     practitioner: str | None = None
 
 
-def apply(plan: Plan, situation: Situation) -> Outcome:
-    """Judge every action of the plan for this situation."""
+def apply(
+    plan: Plan, situation: Situation, known: Mapping[str, ActionOutcome] = _NOTHING
+) -> Outcome:
+    """Judge every action of the plan for this situation.
+
+    `known` holds, by path, what nearly the same plan came to for the same situation: an action
+    that is the very same object in both is not judged again.
+    """
     evaluation = Evaluation(
         variables=situation.variables,
         now=situation.now,
@@ -68,7 +76,7 @@ def apply(plan: Plan, situation: Situation) -> Outcome:
         resource=situation.resource,
         focus=Incomplete() if situation.resource is None else situation.resource,
     )
-    run = _Run(situation)
+    run = _Run(situation, known)
     actions = run.judge_all(plan.actions, plan, plan.id, evaluation, first_match=False)
     return Outcome(plan, situation.subject, actions)
 
@@ -76,6 +84,7 @@ def apply(plan: Plan, situation: Situation) -> Outcome:
 @dataclass(frozen=True, slots=True)
 class _Run:
     situation: Situation
+    known: Mapping[str, ActionOutcome]
 
     def judge_all(
         self,
@@ -96,13 +105,20 @@ class _Run:
                 continue
             scope = evaluation.bind(action=action.json) if action.reads_itself else evaluation
             before = len(outcomes)
-            if action.for_each is None:
+            if (known := self._known(action, here, evaluation)) is not None:
+                outcomes.append(known)
+            elif action.for_each is None:
                 outcomes.append(self._judge(action, plan, here, scope))
             else:
                 outcomes.extend(self._repeat(action, action.for_each, plan, here, scope))
             if first_match:
                 is_decided = any(item.verdict is Verdict.FIRED for item in outcomes[before:])
         return tuple(outcomes)
+
+    def _known(self, action: Action, path: str, evaluation: Evaluation) -> ActionOutcome | None:
+        """What this very action came to before, where nothing around it is repeated."""
+        found = self.known.get(path) if self.known and evaluation.parent is None else None
+        return found if found is not None and found.action is action else None
 
     def _repeat(
         self, action: Action, each: Named, plan: Plan, path: str, scope: Evaluation

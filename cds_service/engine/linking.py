@@ -30,7 +30,7 @@ from cds_service.messages import Text
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from cds_service.engine.plan_definition import Action
+    from cds_service.engine.plan_definition import Action, ActionKey
     from cds_service.engine.source import Element, Problems, Source
     from cds_service.errors import ContentError
     from cds_service.terminology import ValueSets
@@ -42,6 +42,8 @@ class Linker:
 
     With `left_out`, by url, an action that leads to one of these compiles, and so does one that
     leads to nothing: what it names may stand in a file that cannot be read.
+    `kept` are actions that are compiled already. Without `checks`, definitions that nothing uses
+    are not looked at.
     """
 
     by_canonical: Mapping[str, Source]
@@ -53,6 +55,8 @@ class Linker:
     activities: dict[str, Activity] = field(default_factory=dict)
     scopes: dict[tuple[str, ...], tuple[Scope, list[ContentError]]] = field(default_factory=dict)
     left_out: Mapping[str, LeftOut] | None = None
+    kept: Mapping[ActionKey, Action] = field(default_factory=dict)
+    checks: bool = True
     _underway: list[str] = field(default_factory=list)
 
     def link(self, element: Element, canonical: str) -> Definition | None:
@@ -119,7 +123,7 @@ class Linker:
         key = tuple(library.source.canonical for library in libraries)
         if key not in self.scopes:
             scope = self._built_on_others(libraries) or self._library_scope(libraries)
-            self.scopes[key] = scope, scope.broken_definitions()
+            self.scopes[key] = scope, scope.broken_definitions() if self.checks else []
         return self.scopes[key]
 
     def _built_on_others(self, libraries: tuple[Element, ...]) -> Scope | None:
@@ -193,7 +197,7 @@ class Linker:
         return plan
 
     def _compile_plan(self, root: Element, canonical: str) -> Plan:
-        compiler = ActionCompiler(self.value_sets, self.problems, self.link)
+        compiler = ActionCompiler(self.value_sets, self.problems, self.link, self.kept)
         budget, frame = root.extension(CARD_BUDGET), root.extension(CARD_FRAME)
         filled: dict[str, str | None] = {"n": "integer"} if budget else {}
         filled |= {"validUntil": "date"} if frame else {}

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from cds_service.fhirpath import Program
     from cds_service.messages import Text
 
+ActionKey: TypeAlias = tuple[str | None, str | None]
+"""File and FHIR path of an action."""
+
 Need = Literal["must", "should", "may"]
 Grouping = Literal["logical-group", "visual-group", "sentence-group"]
 
@@ -138,6 +141,11 @@ class Action:
         own = (self.placeholders, self.resource, self.dynamic_values)
         proposes = isinstance(self.definition, Activity | Questionnaire | LeftOut)
         object.__setattr__(self, "is_silent", not any(own) and not proposes)
+
+    @property
+    def key_in_files(self) -> ActionKey:
+        """What tells it apart from all other actions: file and path."""
+        return self.where.file, self.where.path
 
     def expressions(self) -> Iterator[Expression]:
         """Every expression that is evaluated with this action as `%action`."""

@@ -1,23 +1,24 @@
 """One changed file compiled against everything else, which stays as it was compiled.
 
-For whoever tries many small changes of one content. The answer is that of `compile_content` over
-the same files; only the time differs.
+For whoever tries many small changes of one content. What a change cannot touch is not even made
+again: it is the same object, by which the engine knows that its outcome stands.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from cds_service.engine.content import Content, compile_parts
-from cds_service.engine.plan_definition import Plan
+from cds_service.engine.plan_definition import Activity, Plan
 from cds_service.engine.source import Problems
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
+    from collections.abc import Set as AbstractSet
 
     from cds_service.engine.linking import Linker
-    from cds_service.engine.plan_definition import Action
+    from cds_service.engine.plan_definition import Action, ActionKey
     from cds_service.engine.source import Source
 
 
@@ -28,47 +29,67 @@ class Recompiler:
         self._sources = tuple(sources)
         self.content, self._linker = compile_parts(self._sources)
 
-    def with_changed(self, changed: Source) -> Content:
+    def with_changed(self, changed: Source, stale: AbstractSet[ActionKey]) -> Content:
         """The content with this file in place of the one of the same name.
 
-        The file keeps its url and its value sets. Raises ContentErrors with what is wrong.
+        `stale` are the actions of which an expression means something else now, by itself or by
+        way of the definitions that it uses; all others are kept. The file keeps its url, its
+        structure and its value sets. Raises ContentErrors with what is wrong.
         """
         sources = tuple(changed if item.file == changed.file else item for item in self._sources)
-        linker = self._without(changed)
-        content, _ = compile_parts(sources, linker)
+        content, _ = compile_parts(sources, self._without(changed, stale))
         return content
 
-    def _without(self, changed: Source) -> Linker:
-        """The linker without what was compiled from this file or by way of it."""
-        url, old = changed.canonical, self._linker
-        is_library = changed.resource.get("resourceType") == "Library"
-        stale = {key for key, plan in old.plans.items() if _depends(plan, url)}
+    def _without(self, changed: Source, stale: AbstractSet[ActionKey]) -> Linker:
+        """The linker with nothing in it that was compiled from what is stale."""
+        url, old, sifted = changed.canonical, self._linker, _Sifted(stale)
+        plans = {key: plan for key, plan in old.plans.items() if sifted.is_kept(plan)}
         return replace(
             old,
             by_canonical={**old.by_canonical, url: changed},
             problems=Problems(),
-            plans={key: plan for key, plan in old.plans.items() if key not in stale},
+            plans=plans,
             activities={
                 key: activity
                 for key, activity in old.activities.items()
-                if not is_library and key.split("#", 1)[0] != url
+                if key not in sifted.activities
             },
             scopes={key: scope for key, scope in old.scopes.items() if url not in key},
+            kept=sifted.actions,
+            checks=False,
         )
 
 
-def _depends(plan: Plan, url: str) -> bool:
-    """Whether the plan is written in, uses the Library of, or leads to the file with this url."""
-    if plan.canonical.split("#", 1)[0] == url:
+@dataclass(frozen=True, slots=True)
+class _Sifted:
+    """Plans and actions told apart: those that stand, and those with something stale in them."""
+
+    stale: AbstractSet[ActionKey]
+    actions: dict[ActionKey, Action] = field(default_factory=dict)
+    activities: set[str] = field(default_factory=set)
+    plans: dict[str, bool] = field(default_factory=dict)
+
+    def is_kept(self, plan: Plan) -> bool:
+        """Whether nothing in the plan, and in the plans that it leads to, is stale."""
+        if plan.canonical not in self.plans:
+            found = [self._is_action_kept(action) for action in _actions(plan)]
+            self.plans[plan.canonical] = all(found)
+        return self.plans[plan.canonical]
+
+    def _is_action_kept(self, action: Action) -> bool:
+        found = [self._is_action_kept(child) for child in action.actions]
+        is_stale = action.key_in_files in self.stale
+        if is_stale and isinstance(action.definition, Activity):
+            self.activities.add(action.definition.canonical)
+        if isinstance(action.definition, Plan):
+            found.append(self.is_kept(action.definition))
+        if is_stale or not all(found):
+            return False
+        self.actions[action.key_in_files] = action
         return True
-    libraries: Any = plan.json.get("library", ())
-    if url in {str(canonical).split("|", 1)[0] for canonical in libraries}:
-        return True
-    return any(_leads_to(action, url) for action in plan.actions)
 
 
-def _leads_to(action: Action, url: str) -> bool:
-    definition = action.definition
-    if isinstance(definition, Plan) and _depends(definition, url):
-        return True
-    return any(_leads_to(child, url) for child in action.actions)
+def _actions(plan: Plan) -> Iterator[Action]:
+    yield from plan.actions
+    if plan.budget is not None:
+        yield plan.budget.overflow

@@ -49,6 +49,17 @@ class Answer:
     language: str
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A hook call that was understood and whose data is there: all that the answer depends on."""
+
+    service: str
+    hook_instance: str
+    situation: Situation
+    reader: cards.Reader
+    tenant: Tenant | None = None
+
+
 class HookService:
     """The services of one library for one process. Holds nothing about any patient.
 
@@ -154,6 +165,29 @@ class HookService:
         PrefetchUnavailable when required data cannot be had. A failing expression raises nothing:
         it is a verdict in the outcome.
         """
+        question = self.question(
+            service_id,
+            body,
+            now=now,
+            decision_id=decision_id,
+            profile=profile,
+            accept_language=accept_language,
+            tenant=tenant,
+        )
+        return self.answer(question)
+
+    def question(  # noqa: PLR0913  what the edge knows of a call
+        self,
+        service_id: str,
+        body: object,
+        *,
+        now: datetime,
+        decision_id: UUID,
+        profile: str | None = None,
+        accept_language: str | None = None,
+        tenant: Tenant | None = None,
+    ) -> Question:
+        """The first half of `call`: read the message and get the data. Raises as `call` does."""
         service = self.library.service(service_id)
         chosen = self.chosen(profile or (tenant.profile if tenant else None))
         message = schemas.load_request(body, service.hook)
@@ -166,26 +200,47 @@ class HookService:
             reader=self.readers.get(tenant.id) if tenant else self.reader,
             deadline=Deadline(self.deadline_s),
         )
-        outcome = apply(service.plan, _situation(message, data, chosen, now, decision_id))
         language = languages.negotiate(accept_language, otherwise=_language_of(chosen, tenant))
-        shown = cards.from_outcome(outcome, cards.Reader(decision_id, language, chosen, now.date()))
-        if tenant is not None:
-            shown = adaptation.for_client(shown, tenant.client_profile)
+        return Question(
+            service=service.id,
+            hook_instance=str(message["hookInstance"]),
+            situation=_situation(message, data, chosen, now, decision_id),
+            reader=cards.Reader(decision_id, language, chosen, now.date()),
+            tenant=tenant,
+        )
+
+    def outcome(
+        self, question: Question, known: Mapping[str, ActionOutcome] | None = None
+    ) -> Outcome:
+        """What the plan comes to; `known` as `apply` takes it."""
+        plan = self.library.service(question.service).plan
+        if known is None:
+            return apply(plan, question.situation)
+        return apply(plan, question.situation, known)
+
+    def answer(self, question: Question) -> Answer:
+        """The second half of `call`: apply the plan and make the cards."""
+        service = self.library.service(question.service)
+        situation, reader = question.situation, question.reader
+        outcome = self.outcome(question)
+        shown = cards.from_outcome(outcome, reader)
+        if question.tenant is not None:
+            shown = adaptation.for_client(shown, question.tenant.client_profile)
         decision = Decision(
-            decision_id=str(decision_id),
-            at=now,
+            decision_id=str(situation.decision_id),
+            at=situation.now,
             service=service.id,
             hook=service.hook,
-            profile=chosen,
+            profile=reader.profile,
             plan_revision=self.library.revision,
-            hook_instance=str(message["hookInstance"]),
+            hook_instance=question.hook_instance,
             cards=tuple(_recorded(card) for card in shown),
             verdicts=outcome.counts(),
             milliseconds=0.0,
-            tenant=tenant.id if tenant else "",
+            tenant=question.tenant.id if question.tenant else "",
             rule_verdicts=_rule_verdicts(outcome, cards.rules_shown(shown)),
         )
-        return Answer({"cards": shown}, outcome, decision, language)
+        return Answer({"cards": shown}, outcome, decision, reader.language)
 
     def feedback(
         self, service_id: str, body: object, *, received: datetime, tenant: str = ""

@@ -111,7 +111,9 @@ def test_a_recompiled_file_gives_what_compiling_everything_gives():
     before = Source("a.json", "{}", strategy("%obs.exists()"))
     after = Source("a.json", "{}", strategy("%obs.empty()"))
 
-    again = Recompiler([before]).with_changed(after)
+    again = Recompiler([before]).with_changed(
+        after, {("a.json", "PlanDefinition.action[0].action[0]")}
+    )
 
     action = again.services["my-service"].plan.actions[0].actions[0]
     fresh = compile_content([after]).services["my-service"].plan.actions[0].actions[0]
