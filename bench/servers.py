@@ -7,6 +7,8 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import dataclass
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
@@ -18,9 +20,24 @@ DO_NOTHING = ("bench.do_nothing",)
 _ADDRESS = re.compile(r"answers at http://([0-9.]+:[0-9]+)")
 
 
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A server that answers: its `host:port`, and the process that started its workers."""
+
+    address: str
+    process_id: int
+
+
 @contextlib.contextmanager
 def running(*module: str) -> Iterator[str]:
-    """`host:port` of `python -m <module>`, with a database of its own, until the block ends.
+    """`host:port` of `python -m <module>`, with a database of its own, until the block ends."""
+    with started(*module) as server:
+        yield server.address
+
+
+@contextlib.contextmanager
+def started(*module: str) -> Iterator[Running]:
+    """`python -m <module>`, with a database of its own, until the block ends.
 
     Settings come from the environment, so that workers and threads are those of the site.
     """
@@ -38,7 +55,7 @@ def running(*module: str) -> Iterator[str]:
             ) as process,
         ):
             try:
-                yield _address(process)
+                yield Running(_address(process), process.pid)
             finally:
                 process.terminate()
                 process.wait(timeout=30)
@@ -49,3 +66,16 @@ def _address(process: subprocess.Popen[str]) -> str:
         if found := _ADDRESS.search(line):
             return found[1]
     raise SystemExit(f"{' '.join(map(str, process.args))} did not start")
+
+
+def cpu_seconds(process_id: int) -> float:
+    """What a process and its children have used so far, of all CPUs together (Linux: /proc)."""
+    ticks = 0
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rsplit(")", 1)[1].split()
+        except OSError:  # it has ended meanwhile
+            continue
+        if process_id in {int(stat.parent.name), int(fields[1])}:
+            ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
