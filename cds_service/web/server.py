@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 _LONGEST_CALL_S = 30
 _STOP_WITHIN_S = 10
+_COLLECT_AFTER = 20_000
+"""New objects between two searches for garbage in cycles. One body of 96 KB makes 6,000, nearly all
+freed without a search; at Python's 700 each call is searched eight times, a tenth of its time."""
 _SPARE_THREADS = 2  # for probes, and to turn requests away while all others wait
 
 
@@ -104,6 +107,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
 
     def _announce(self, server: Arbiter) -> None:
         gc.freeze()  # what is loaded now stays shared with the processes forked from here
+        gc.set_threshold(_COLLECT_AFTER)
         address = str(server.LISTENERS[0])
         sys.stdout.write(
             f"cds_service answers at {address}\n"
