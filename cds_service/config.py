@@ -128,6 +128,17 @@ class Settings:
             show=setting_values.masked_database,
         ),
     ]
+    pseudonym_key: Annotated[
+        bytes | None,
+        _Setting(
+            "CDS_PSEUDONYM_KEY",
+            None,
+            setting_values.secret,
+            "Secret with which patients and users are hashed in the store; 32 bytes or more.",
+            without="a random one, kept in the database",
+            show=setting_values.masked,
+        ),
+    ]
     profile: Annotated[
         str,
         _Setting(

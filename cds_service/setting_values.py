@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+LEAST_SECRET_BYTES = 32
+
+
 class NotAllowed(ValueError):
     """A value is not allowed; the argument says what is."""
 
@@ -116,6 +119,18 @@ def web_address(value: str) -> str:
     if parts.scheme not in {"http", "https"} or not parts.netloc or parts.query or parts.fragment:
         raise NotAllowed("the address that clients use, such as https://cds.example.org")
     return value.rstrip("/")
+
+
+def secret(value: str) -> bytes:
+    """A secret, as it is written."""
+    if len(value.encode()) < LEAST_SECRET_BYTES:
+        raise NotAllowed(f"a secret of at least {LEAST_SECRET_BYTES} bytes")
+    return value.encode()
+
+
+def masked(value: object) -> str:  # noqa: ARG001 - none of it is printed
+    """What is printed for a secret."""
+    return "***"
 
 
 def masked_database(value: str) -> str:

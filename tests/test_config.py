@@ -151,6 +151,16 @@ def test_effective_settings_show_every_value_and_no_password():
     assert "s3cret" not in text
 
 
+def test_the_key_of_the_pseudonyms_is_long_enough_and_never_printed():
+    assert (
+        problem(PSEUDONYM_KEY="short") == "CDS_PSEUDONYM_KEY must be a secret of at least 32 bytes"
+    )
+    settings = load({"CDS_PSEUDONYM_KEY": "s3cret" * 6})
+    assert settings.pseudonym_key == b"s3cret" * 6
+    assert "CDS_PSEUDONYM_KEY=***" in settings.effective()
+    assert "s3cret" not in settings.effective()
+
+
 def test_every_setting_is_documented():
     documented = list(config.documentation())
     assert len(documented) == len(dataclasses.fields(config.Settings))

@@ -1,4 +1,4 @@
-"""The feedback report as a picture: per rule, how many cards were accepted and overridden.
+"""The feedback report as a picture: per rule, how many cards were accepted, overridden and quiet.
 
 The only user of pygal.
 """
@@ -9,6 +9,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pygal
+
+from cds_service.authoring.feedback_report import QUIET
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +28,7 @@ def as_svg(report: Sequence[Line]) -> str:
         js=[], title="What users did with cards", x_title="cards", disable_xml_declaration=True
     )
     plot.x_labels = rules
-    for outcome in ("accepted", "overridden"):
+    for outcome in ("accepted", "overridden", QUIET):
         plot.add(outcome, [counts[rule, outcome] for rule in rules])
     plot.add_xml_filter(_without_scripts)
     svg: str = plot.render(is_unicode=True)

@@ -13,13 +13,15 @@ if TYPE_CHECKING:
 
 NO_RULE = "unknown card"
 NO_REASON = "-"
+QUIET = "quiet"
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Line:
-    """How often, in a month, cards of a rule were accepted, or overridden for one reason.
+    """How often, in a month, cards of a rule were accepted, overridden, or quiet, for one reason.
 
-    A card of several rules counts for each of them. `reason` is `-` where there is none.
+    A card of several rules counts for each of them. `reason` is `-` where there is none. A quiet
+    card was not shown, for the reason of an earlier override.
     """
 
     rule: str
@@ -29,12 +31,19 @@ class Line:
     count: int
 
 
-def lines(events: Iterable[Mapping[str, Any]]) -> list[Line]:
-    """The counts of these feedback events (`store.export.feedback`), in order."""
+def lines(
+    events: Iterable[Mapping[str, Any]], quiet: Iterable[Mapping[str, Any]] = ()
+) -> list[Line]:
+    """The counts of these feedback events and quiet cards (`store.export`), in order."""
     counted = Counter(
         (rule, event["at"][:7], event["outcome"], event.get("reason_code") or NO_REASON)
         for event in events
         for rule in event["rules"] or [NO_RULE]
+    )
+    counted.update(
+        (rule, card["at"][:7], QUIET, card["quieted"]["reason"] or NO_REASON)
+        for card in quiet
+        for rule in card["rules"]
     )
     return sorted(Line(*key, count) for key, count in counted.items())
 

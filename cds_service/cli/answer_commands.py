@@ -23,6 +23,7 @@ from cds_service.engine import apply, explanation, request_group
 from cds_service.engine import export as plain_plan
 from cds_service.hooks.chart import Asked, situation
 from cds_service.hooks.service import PROFILES, HookService
+from cds_service.store import Store
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,6 +40,7 @@ def _call_options(command: Any) -> Any:
             NOW,
             click.option("--profile", type=click.Choice(PROFILES), help="Guideline profile."),
             click.option("--language", help="As in Accept-Language: en, de, nl, nb."),
+            click.option("--quieting", is_flag=True, help="With overrides from CDS_DATABASE_URL."),
             PLANS,
         )
     ):
@@ -140,15 +142,18 @@ def _answer(  # noqa: PLR0913 - the options of the command
     now: str | None,
     profile: str | None,
     language: str | None,
+    quieting: bool,
     plans: Path | None,
     traced: bool,
 ) -> Answer:
     settings = config.from_environment()
+    store = Store(settings.database_url, pseudonym_key=settings.pseudonym_key)
     service = HookService(
         open_library(settings, plans, traced=traced),
         reader=fhir_client.FhirReader(),
         deadline_s=settings.deadline_s,
         profile=settings.profile,
+        store=store if quieting else None,
     )
     return service.call(
         service_id,

@@ -69,7 +69,8 @@ def export_feedback(*, comments: bool) -> None:
 @click.option("--format", "form", type=click.Choice(["text", "csv", "svg"]), default="text")
 def report(form: str) -> None:
     """Count acceptance and overrides per rule, month and reason."""
-    counted = feedback_report.lines(_store().feedback())
+    store = _store()
+    counted = feedback_report.lines(store.feedback(), store.quieted())
     if form == "svg":
         from cds_service.authoring import feedback_plot  # noqa: PLC0415 - only this format needs it
 

@@ -7,7 +7,8 @@ action: repetition, conditions, texts, definition or resource, dynamic values, t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
@@ -17,7 +18,7 @@ from cds_service.engine.dynamic_value import set_value
 from cds_service.engine.outcome import ActionOutcome, ConditionOutcome, Outcome, Verdict
 from cds_service.engine.plan_definition import Activity, LeftOut, Plan, Questionnaire
 from cds_service.errors import EvaluationError
-from cds_service.fhirpath import Evaluation, Incomplete, Truth, facts_of, plain, truth
+from cds_service.fhirpath import Date, Evaluation, Incomplete, Truth, facts_of, plain, truth
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -78,7 +79,10 @@ def apply(
     )
     run = _Run(situation, known)
     actions = run.judge_all(plan.actions, plan, plan.id, evaluation, first_match=False)
-    return Outcome(plan, situation.subject, actions)
+    outcome = Outcome(plan, situation.subject, actions)
+    if plan.quieting is None or not outcome.fired:
+        return outcome
+    return replace(outcome, since=_day(plan.quieting.since, evaluation))
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +236,16 @@ class _Run:
             else:
                 set_value(resource, value.path, found)
         return resource, changes
+
+
+def _day(expression: Expression, evaluation: Evaluation) -> date | None:
+    """The one full date that the expression gives; None for anything else."""
+    try:
+        found = expression.program.evaluate(evaluation, evaluation.focus)
+    except EvaluationError:
+        return None
+    day = found[0] if type(found) is list and len(found) == 1 else None
+    return date(*day.parts) if isinstance(day, Date) and len(day.parts) == Date.size else None
 
 
 def _verdict(value: list[Any]) -> Verdict:

@@ -15,6 +15,8 @@ FOR_EACH = f"{_OURS}/for-each"
 MESSAGE_SYSTEM = f"{_OURS}/messages"
 NEED = f"{_OURS}/need"
 OVERRIDE_REASONS = f"{_OURS}/override-reasons"
+QUIETING = f"{_OURS}/quieting"
+QUIET_FOR = f"{_OURS}/quiet-for"
 SAME_IN_TRANSLATION = f"{_OURS}/same-in-translation"
 TRANSLATION_REVIEW = f"{_OURS}/translation-review"
 

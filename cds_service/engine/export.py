@@ -15,6 +15,7 @@ from cds_service.engine.canonicals import (
     ACTION_RESOURCE,
     ALTERNATIVE_EXPRESSION,
     FOR_EACH,
+    QUIETING,
     VARIABLE,
 )
 from cds_service.engine.scope import (
@@ -87,6 +88,9 @@ class _PlanExport:
             plain["library"] = [
                 item.canonical for item in libraries if "dataRequirement" in item.resource
             ]
+        for extension in plain.get("extension", ()):
+            if extension.get("url") == QUIETING:
+                self._rewrite_parts(extension, names)
         self._action_list(root, plain, names)
         self._add_variables(plain, {id(outer), id(names)})
         version = plain.get("version")
@@ -184,6 +188,11 @@ class _PlanExport:
         plain = self.exporter.expression(str(expression.get("expression", "")), names)
         expression["expression"] = plain.expression
         return plain
+
+    def _rewrite_parts(self, extension: dict[str, Any], names: fhirpath.Library) -> None:
+        for part in extension.get("extension", ()):
+            if "valueExpression" in part:
+                self._rewrite(part["valueExpression"], names)
 
     def _placeholders(self, plain: dict[str, Any], names: fhirpath.Library) -> None:
         """The variables that `{names}` in the texts of an action or plan stand for."""

@@ -22,6 +22,7 @@ from cds_service.engine.plan_definition import (
     Plan,
     Questionnaire,
 )
+from cds_service.engine.quieting import is_quiet_for_encounter, quieting_in
 from cds_service.engine.scope import REQUEST_TYPES, Scope, definitions_in, requirements_in
 from cds_service.engine.texts import text_of
 from cds_service.errors import did_you_mean
@@ -199,9 +200,10 @@ class Linker:
     def _compile_plan(self, root: Element, canonical: str) -> Plan:
         compiler = ActionCompiler(self.value_sets, self.problems, self.link, self.kept)
         budget, frame = root.extension(CARD_BUDGET), root.extension(CARD_FRAME)
+        scope = self._scope(root)
         filled: dict[str, str | None] = {"n": "integer"} if budget else {}
         filled |= {"validUntil": "date"} if frame else {}
-        actions = compiler.compile_all(root, self._scope(root).extend((), filled))
+        actions = compiler.compile_all(root, scope.extend((), filled))
         apart = {_part(budget, "overflow"), _part(frame, "expired"), _part(frame, "closing")}
         title = text_of(root, "title", self.problems)
         if title is None:
@@ -218,6 +220,8 @@ class Linker:
             actions=tuple(action for action in actions if action.key not in apart),
             budget=self._budget(budget, actions) if budget else None,
             frame=self._frame(frame, actions) if frame else None,
+            quieting=quieting_in(root, scope, self.problems),
+            is_quiet_for_encounter=is_quiet_for_encounter(root, self.problems),
         )
 
     def _budget(self, extension: Element, actions: Sequence[Action]) -> CardBudget | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from datetime import date
 
     from cds_service.engine.plan_definition import Action, Condition, Plan
     from cds_service.fhirpath import Trace
@@ -22,12 +23,14 @@ class Verdict(StrEnum):
     """Why an action did or did not apply. Only `FIRED` shows anything; the others are not equal.
 
     `NOT_MET` is a known no, `CANNOT_TELL` is missing knowledge, `ERROR` is a failed expression.
+    `QUIET` applies, and is not shown because its user overrode it before; `apply` never gives it.
     """
 
     FIRED = "fired"
     NOT_MET = "not met"
     CANNOT_TELL = "cannot tell"
     ERROR = "error"
+    QUIET = "quiet"
 
 
 class ConditionOutcome(NamedTuple):
@@ -72,6 +75,11 @@ class ActionOutcome(NamedTuple):
         return self.verdict is Verdict.ERROR
 
     @property
+    def is_card(self) -> bool:
+        """Whether this action is a card of its own, and not a group."""
+        return self.action.grouping is None and self.action.title is not None
+
+    @property
     def fired(self) -> tuple[ActionOutcome, ...]:
         """The children that apply."""
         return tuple(child for child in self.children if child.verdict is Verdict.FIRED)
@@ -79,11 +87,16 @@ class ActionOutcome(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The outcome of one plan for one subject."""
+    """The outcome of one plan for one subject.
+
+    `since` is the day on which the present complaint began at the latest, as the plan's quieting
+    asks; None when that is not known.
+    """
 
     plan: Plan
     subject: str
     actions: tuple[ActionOutcome, ...]
+    since: date | None = None
 
     def walk(self) -> Iterator[ActionOutcome]:
         """Every action outcome, in document order."""

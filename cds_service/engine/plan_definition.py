@@ -188,8 +188,30 @@ class CardFrame:
 
 
 @dataclass(frozen=True, slots=True)
+class Quieting:
+    """How long a strategy's cards stay away from a user who overrode them, for that patient.
+
+    Attributes:
+        since: gives the day on which the present complaint began at the latest; an override before
+            that day quiets nothing.
+        later: system and code of the reason that asks to be reminded.
+        later_days: days that this reason quiets for; any other reason does for the whole complaint.
+        encounter_only: priorities of cards that no override quiets beyond its encounter.
+    """
+
+    since: Expression
+    later: tuple[str, str]
+    later_days: int
+    encounter_only: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
-    """A PlanDefinition, compiled."""
+    """A PlanDefinition, compiled.
+
+    `quieting` is a strategy's; `is_quiet_for_encounter` says of a rule that no override quiets its
+    cards beyond the encounter.
+    """
 
     id: str
     canonical: str
@@ -201,6 +223,8 @@ class Plan:
     actions: tuple[Action, ...]
     budget: CardBudget | None
     frame: CardFrame | None
+    quieting: Quieting | None = None
+    is_quiet_for_encounter: bool = False
 
     @property
     def valid_until(self) -> str | None:

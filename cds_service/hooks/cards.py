@@ -328,7 +328,7 @@ def _unjudged(outcome: Outcome, reader: Reader) -> Iterator[Draft]:
 
 def _card(draft: Draft, reader: Reader) -> dict[str, Any]:
     card: dict[str, Any] = {
-        "uuid": str(uuid5(reader.decision_id, f"card:{draft.path}")),
+        "uuid": uuid_of(draft.path, reader.decision_id),
         "summary": draft.summary,
         "detail": "\n\n".join(draft.detail),
         "indicator": draft.indicator,
@@ -351,6 +351,11 @@ def _card(draft: Draft, reader: Reader) -> dict[str, Any]:
         }
     }
     return {key: value for key, value in card.items() if value not in ("", [], {})}
+
+
+def uuid_of(path: str, decision_id: UUID) -> str:
+    """The uuid of the card that the action at this path makes."""
+    return str(uuid5(decision_id, f"card:{path}"))
 
 
 def shortened(text: str) -> str:

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 from cds_service import fhir_json
 from cds_service.data import prefetch
 from cds_service.data.deadline import Deadline
-from cds_service.engine import LeftOut, Outcome, Situation, apply
-from cds_service.engine.outcome import Verdict
+from cds_service.engine import Outcome, Situation, apply
 from cds_service.errors import UnknownService, did_you_mean
 from cds_service.fhirpath import Incomplete
-from cds_service.hooks import adaptation, cards, languages, schemas
+from cds_service.hooks import adaptation, cards, decision_record, languages, quieting, schemas
 from cds_service.messages import DEFAULT_LANGUAGE
-from cds_service.store import CardRecord, Decision, Sender
+from cds_service.store import Asking, Decision, Recalled, Sender
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,6 +31,11 @@ PROFILES = ("core", "nl", "de", "no")
 
 DEFAULT_PROFILE = "core"
 
+RECALL_WITHIN_S = 0.3
+"""The longest that a call waits to learn what its user overrode before."""
+
+_NOTHING = Recalled(None, (), is_known=True)
+
 _LANGUAGE_OF = {"nl": "nl", "de": "de", "no": "nb"}
 """The language of those who work with a profile; the others read English."""
 
@@ -41,12 +45,14 @@ class Answer:
     """The response to a hook call, its language, the outcome behind it, and the decision to log.
 
     The decision's `milliseconds` are for the edge to fill in: there is no clock in here.
+    `is_recalled` is False when the store did not tell in time what the user overrode before.
     """
 
     response: dict[str, Any]
     outcome: Outcome
     decision: Decision
     language: str
+    is_recalled: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +64,8 @@ class Question:
     situation: Situation
     reader: cards.Reader
     tenant: Tenant | None = None
+    asking: Asking | None = None
+    deadline: Deadline | None = None
 
 
 class HookService:
@@ -191,6 +199,7 @@ class HookService:
         service = self.library.service(service_id)
         chosen = self.chosen(profile or (tenant.profile if tenant else None))
         message = schemas.load_request(body, service.hook)
+        deadline = Deadline(self.deadline_s)
         data = prefetch.resolve(
             [
                 prefetch.Template(item.key, item.query, item.resource_type, item.need)
@@ -198,7 +207,7 @@ class HookService:
             ],
             message,
             reader=self.readers.get(tenant.id) if tenant else self.reader,
-            deadline=Deadline(self.deadline_s),
+            deadline=deadline,
         )
         language = languages.negotiate(accept_language, otherwise=_language_of(chosen, tenant))
         return Question(
@@ -207,6 +216,8 @@ class HookService:
             situation=_situation(message, data, chosen, now, decision_id),
             reader=cards.Reader(decision_id, language, chosen, now.date()),
             tenant=tenant,
+            asking=_asking(message, tenant),
+            deadline=deadline,
         )
 
     def outcome(
@@ -224,6 +235,10 @@ class HookService:
         situation, reader = question.situation, question.reader
         outcome = self.outcome(question)
         shown = cards.from_outcome(outcome, reader)
+        recalled = self._recall(question) if shown else _NOTHING
+        outcome, quiet = quieting.quieted(outcome, recalled, now=situation.now)
+        if quiet:
+            shown = cards.from_outcome(outcome, reader)
         if question.tenant is not None:
             shown = adaptation.for_client(shown, question.tenant.client_profile)
         decision = Decision(
@@ -234,13 +249,24 @@ class HookService:
             profile=reader.profile,
             plan_revision=self.library.revision,
             hook_instance=question.hook_instance,
-            cards=tuple(_recorded(card) for card in shown),
+            cards=(
+                *(decision_record.shown_card(card) for card in shown),
+                *(decision_record.quiet_card(card, reader.decision_id) for card in quiet),
+            ),
             verdicts=outcome.counts(),
             milliseconds=0.0,
             tenant=question.tenant.id if question.tenant else "",
-            rule_verdicts=_rule_verdicts(outcome, cards.rules_shown(shown)),
+            rule_verdicts=decision_record.rule_verdicts(outcome, cards.rules_shown(shown)),
+            persons=recalled.persons,
         )
-        return Answer({"cards": shown}, outcome, decision, reader.language)
+        return Answer({"cards": shown}, outcome, decision, reader.language, recalled.is_known)
+
+    def _recall(self, question: Question) -> Recalled:
+        """What the user overrode for the patient, if the store tells it in time."""
+        asking, deadline = question.asking, question.deadline
+        if self.store is None or asking is None or deadline is None:
+            return _NOTHING
+        return self.store.recall(asking, min(deadline.remaining(), RECALL_WITHIN_S))
 
     def feedback(
         self, service_id: str, body: object, *, received: datetime, tenant: str = ""
@@ -255,6 +281,20 @@ class HookService:
             raise UnknownService("this service takes no feedback: it runs without a store")
         self.store.add_feedback(Sender(service.id, tenant), items, received=received)
         return len(items)
+
+
+def _asking(message: Mapping[str, Any], tenant: Tenant | None) -> Asking | None:
+    """Who asks, and about whom; None where the call names no user, so that nothing is quiet."""
+    context = message["context"]
+    if not context.get("userId"):
+        return None
+    return Asking(
+        tenant=tenant.id if tenant else "",
+        server=str(message.get("fhirServer") or "").rstrip("/"),
+        patient=prefetch.patient_id(context),
+        user=str(context["userId"]),
+        encounter=context.get("encounterId"),
+    )
 
 
 def _language_of(profile: str, tenant: Tenant | None) -> str:
@@ -337,30 +377,3 @@ def _selected(drafts: list[dict[str, Any]], selections: object) -> list[dict[str
         return drafts
     wanted = {fhir_json.reference_key(item) for item in selections if isinstance(item, str)}
     return [draft for draft in drafts if (draft.get("resourceType"), draft.get("id")) in wanted]
-
-
-def _rule_verdicts(outcome: Outcome, shown: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
-    """The rules that cards carry, and of the others those with an action not judged; by verdict."""
-    found = {str(Verdict.FIRED): shown}
-    for verdict in (Verdict.CANNOT_TELL, Verdict.ERROR):
-        rules = (_rule(item) for item in outcome.walk() if item.verdict is verdict)
-        found[str(verdict)] = tuple(
-            dict.fromkeys(rule for rule in rules if rule is not None and rule not in shown)
-        )
-    return {verdict: rules for verdict, rules in found.items() if rules}
-
-
-def _rule(item: ActionOutcome) -> str | None:
-    """The rule that an action belongs to; one that was left out is known by its own code."""
-    definition = item.action.definition
-    topic = definition.topic if isinstance(definition, LeftOut) else item.plan.topic
-    return topic.code if topic is not None else None
-
-
-def _recorded(card: Mapping[str, Any]) -> CardRecord:
-    return CardRecord(
-        card=card["uuid"],
-        rules=cards.rules_of(card),
-        plans=tuple(card["extension"][cards.EXTENSION].get("plans", ())),
-        suggestions=tuple(item["uuid"] for item in card.get("suggestions", ())),
-    )

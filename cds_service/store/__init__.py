@@ -16,11 +16,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cds_service.errors import StoreUnavailable
-from cds_service.store import decision_log, export, feedback_log, retention
+from cds_service.store import decision_log, export, feedback_log, overrides, retention
+from cds_service.store.bounded import Bounded
 from cds_service.store.database import Database
 from cds_service.store.decision_writer import DRAIN_WITHIN_S, MOST_WAITING, DecisionWriter
 from cds_service.store.feedback_log import Sender
-from cds_service.store.records import CardRecord, Decision, FeedbackItem, Persons, Quieted
+from cds_service.store.pseudonyms import Pseudonyms
+from cds_service.store.records import (
+    Asking,
+    CardRecord,
+    Decision,
+    FeedbackItem,
+    Override,
+    Persons,
+    Quieted,
+    Recalled,
+)
 from cds_service.store.seen_tokens import SeenTokens
 
 if TYPE_CHECKING:
@@ -36,11 +47,14 @@ _LONG_PATIENCE_MS = 600_000  # of commands, which nobody waits for behind
 _OWN_DECISIONS_WITHIN_S = 0.5
 
 __all__ = [
+    "Asking",
     "CardRecord",
     "Decision",
     "FeedbackItem",
+    "Override",
     "Persons",
     "Quieted",
+    "Recalled",
     "SeenTokens",
     "Sender",
     "Store",
@@ -59,8 +73,11 @@ class Store:
         *,
         most_waiting: int = MOST_WAITING,
         on_lost: Callable[[int], None] | None = None,
+        pseudonym_key: bytes | None = None,
     ) -> None:
         self.database = Database(url)
+        self._pseudonyms = Pseudonyms(self.database, pseudonym_key)
+        self._bounded = Bounded()
         self.seen_tokens = SeenTokens(self.database)
         self._decisions = DecisionWriter(
             self._write_decisions, most_waiting=most_waiting, on_lost=on_lost
@@ -76,6 +93,7 @@ class Store:
         The store opens new ones when it is used again.
         """
         self._decisions.close(timeout_s)
+        self._bounded.close()
         self.database.close()
 
     def problem(self) -> str | None:
@@ -112,6 +130,24 @@ class Store:
                 hint="send the whole message again later; repeats are recognised",
             ) from error
 
+    def recall(self, asking: Asking, within_s: float) -> Recalled:
+        """What this user overrode for this patient, if the database tells it within this time.
+
+        Raises nothing and never waits longer: what is not known in time quiets nothing.
+        """
+        try:
+            return self._bounded.within(
+                within_s, lambda: self._recall(asking, max(1, int(within_s * 1000)))
+            )
+        except StoreUnavailable:
+            return Recalled(self._pseudonyms.at_hand(asking), (), is_known=False)
+
+    def _recall(self, asking: Asking, patience_ms: int) -> Recalled:
+        persons = self._pseudonyms.of(asking, patience_ms)
+        with self.database.reading(patience_ms) as connection:
+            found = overrides.past(connection, asking.tenant, persons)
+        return Recalled(persons, found, is_known=True)
+
     def prune(self, before: datetime) -> dict[str, int]:
         """Delete what is older than this moment; how many decisions and how much feedback."""
         with self.database.writing(_LONG_PATIENCE_MS) as connection:
@@ -126,6 +162,11 @@ class Store:
         """Every feedback event with the rules of its card, oldest first, as plain values."""
         with self.database.reading(_LONG_PATIENCE_MS) as connection:
             yield from export.feedback(connection, comments=comments)
+
+    def quieted(self) -> Iterator[dict[str, Any]]:
+        """Every card that was not shown because of an earlier override: when, its rules, why."""
+        with self.database.reading(_LONG_PATIENCE_MS) as connection:
+            yield from export.quieted(connection)
 
     def _write_decisions(self, decisions: Sequence[Decision]) -> None:
         with self.database.writing(DECISION_PATIENCE_MS) as connection:

@@ -53,6 +53,18 @@ def feedback(connection: Connection, *, comments: bool = False) -> Iterator[dict
         yield _plain(row) | {"rules": row["rules"] or []}
 
 
+def quieted(connection: Connection) -> Iterator[dict[str, Any]]:
+    """Each card that was quiet: the time of its decision, its `rules`, and `quieted`."""
+    query = (
+        select(tables.decision.c.at, tables.card.c.rules, tables.card.c.quieted)
+        .join(tables.card, tables.card.c.decision_id == tables.decision.c.decision_id)
+        .where(tables.card.c.quieted.is_not(None))
+        .order_by(tables.decision.c.at)
+    )
+    for row in _rows(connection, query):
+        yield _plain(row)
+
+
 def _rows(connection: Connection, query: Any) -> Iterator[dict[str, Any]]:
     """The rows, a part of them in memory at a time."""
     found = connection.execute(query.execution_options(yield_per=_ROWS_AT_ONCE))

@@ -68,7 +68,11 @@ def _cards_sent(connection: Connection, sender: Sender, cards: set[str]) -> set[
     by_sender = (
         select(card.c.card)
         .join(decision, decision.c.decision_id == card.c.decision_id)
-        .where(card.c.service == sender.service, decision.c.tenant == sender.tenant)
+        .where(
+            card.c.service == sender.service,
+            decision.c.tenant == sender.tenant,
+            card.c.quieted.is_(None),  # it was not shown
+        )
     )
     for start in range(0, len(ordered), _CARDS_PER_QUERY):
         some = ordered[start : start + _CARDS_PER_QUERY]

@@ -38,6 +38,57 @@ class CardRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Asking:
+    """Whom a call is for and who asks, as the request names them. Never kept, never shown.
+
+    Attributes:
+        tenant: the client, empty where callers are not verified.
+        server: base URL of the FHIR server whose ids these are, empty where the call names none.
+        patient: id of the patient.
+        user: reference of the user, such as `Practitioner/1`.
+        encounter: id of the encounter, where there is one.
+    """
+
+    tenant: str
+    server: str = field(repr=False)
+    patient: str = field(repr=False)
+    user: str = field(repr=False)
+    encounter: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """A card that this user overrode for this patient, giving a reason.
+
+    Attributes:
+        rules: the rules of the card.
+        at: when, aware and in UTC; not later than it was received.
+        reason: system and code; None where the reason was free text.
+        encounter: the keyed hash of its encounter, where there was one.
+    """
+
+    rules: tuple[str, ...]
+    at: datetime
+    reason: tuple[str, str] | None = None
+    encounter: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """What the store remembers for a call.
+
+    Attributes:
+        persons: whom it is for, as keyed hashes; None when the key is not at hand.
+        overrides: what this user overrode for this patient, newest first.
+        is_known: whether the store answered in time; else nothing is known of any override.
+    """
+
+    persons: Persons | None
+    overrides: tuple[Override, ...]
+    is_known: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Persons:
     """Whom a decision was for, as keyed hashes: equal for the same person, useless without key."""
 

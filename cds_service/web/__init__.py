@@ -63,7 +63,7 @@ def create_app(settings: Settings, *, log: TextIO | None = None) -> Flask:
         counts.unrecorded(decisions)
         logger.error("decisions lost", count=decisions)
 
-    store = Store(settings.database_url, on_lost=lost)
+    store = Store(settings.database_url, on_lost=lost, pseudonym_key=settings.pseudonym_key)
     try:
         store.prepare()
     except StoreUnavailable as problem:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from cds_service.hooks.service import HookService
-    from cds_service.store import Store
+    from cds_service.store import Decision, Store
 
 DISCOVERY_MAX_AGE_S = 300
 _JSON_TYPES = frozenset({"application/json", "text/json", "application/json+fhir"})
@@ -73,8 +73,10 @@ class Endpoints:
             profile=decision.profile,
             plan_revision=decision.plan_revision,
             hook_instance=decision.hook_instance,
-            cards=len(decision.cards),
-            rules=[rule for card in decision.cards for rule in card.rules],
+            cards=len(answer.response["cards"]),
+            rules=_rules(decision, is_quiet=False),
+            quiet=_rules(decision, is_quiet=True),
+            recalled=answer.is_recalled,
             verdicts=dict(decision.verdicts),
             recorded=self.store.record(decision),
         )
@@ -101,6 +103,16 @@ class Endpoints:
         """Refuse an address that is not ours before looking at the message."""
         note(service=self.hooks.library.service(service_id).id)
         self.hooks.chosen(profile)
+
+
+def _rules(decision: Decision, *, is_quiet: bool) -> list[str]:
+    """The rules of the cards that were shown, or of those that were not."""
+    return [
+        rule
+        for card in decision.cards
+        if (card.quieted is not None) is is_quiet
+        for rule in card.rules
+    ]
 
 
 def blueprint(endpoints: Endpoints) -> Blueprint:

@@ -31,6 +31,22 @@ def test_each_rule_of_a_card_is_counted_by_month_and_reason():
     )
 
 
+def test_a_quiet_card_is_counted_under_the_reason_of_its_override():
+    quiet = [
+        {
+            "at": "2024-06-04T10:00:00+00:00",
+            "rules": ["lbpR16"],
+            "quieted": {"overridden": "2024-06-03", "reason": reason, "until": None},
+        }
+        for reason in ("OR-SPEC", "OR-SPEC", None)
+    ]
+    assert feedback_report.as_csv(feedback_report.lines([], quiet)) == (
+        "rule,month,outcome,reason,count\n"
+        "lbpR16,2024-06,quiet,-,1\n"
+        "lbpR16,2024-06,quiet,OR-SPEC,2\n"
+    )
+
+
 def test_a_reason_from_outside_becomes_no_formula():
     report = feedback_report.lines([event(reason_code="=HYPERLINK(0)")])
     assert ",'=HYPERLINK(0),1\n" in feedback_report.as_csv(report)

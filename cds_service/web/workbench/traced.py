@@ -22,12 +22,11 @@ class Traced:
         self._made: HookService | None = None
 
     def service(self) -> HookService:
-        """The hook service over the very sources that answer calls now; it stores nothing."""
+        """The hook service over the very sources that answer calls now."""
         library = self._hooks.library
         with self._lock:
             if self._made is None or self._made.library.revision != library.revision:
                 made = copy(self._hooks)
-                made.store = None
                 made.library = replace(
                     library, content=compile_content(library.content.sources, traced=True)
                 )

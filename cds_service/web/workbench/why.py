@@ -23,6 +23,7 @@ CLASS_OF = {
     Verdict.NOT_MET: "not-met",
     Verdict.CANNOT_TELL: "cannot-tell",
     Verdict.ERROR: "error",
+    Verdict.QUIET: "quiet",
 }
 """What a verdict is called in addresses, words and style sheets."""
 
@@ -69,7 +70,7 @@ class Row:
     @property
     def rank(self) -> int:
         """What is read first: what spoke, what could not be told, errors, then the rest."""
-        return ("fired", "error", "cannot-tell", "not-met").index(self.verdict)
+        return ("fired", "quiet", "error", "cannot-tell", "not-met").index(self.verdict)
 
     @property
     def reason(self) -> Asked | None:
@@ -106,8 +107,7 @@ class _Writer:
 
     def rows(self, outcome: ActionOutcome) -> Iterator[Row]:
         """The recommendations at and below an action; groups show only where they stop one."""
-        is_card = outcome.action.title is not None and outcome.action.grouping is None
-        if is_card or not outcome.children or outcome.verdict is not Verdict.FIRED:
+        if outcome.is_card or not outcome.children or outcome.verdict is not Verdict.FIRED:
             yield self._row(outcome)
         else:
             for child in outcome.children:

@@ -1,0 +1,59 @@
+"""What of an answer goes into the decision log: its cards, those that were quiet, and its verdicts.
+
+Pure, and without patient data.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cds_service.engine import LeftOut
+from cds_service.engine.outcome import Verdict
+from cds_service.hooks import cards
+from cds_service.store import CardRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from uuid import UUID
+
+    from cds_service.engine import ActionOutcome, Outcome
+    from cds_service.hooks.quieting import QuietCard
+
+
+def rule_verdicts(outcome: Outcome, shown: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """The rules that cards carry; of the others those quiet, and those not judged; by verdict."""
+    found = {str(Verdict.FIRED): shown}
+    for verdict in (Verdict.QUIET, Verdict.CANNOT_TELL, Verdict.ERROR):
+        rules = (_rule(item) for item in outcome.walk() if item.verdict is verdict)
+        found[str(verdict)] = tuple(
+            dict.fromkeys(rule for rule in rules if rule is not None and rule not in shown)
+        )
+    return {verdict: rules for verdict, rules in found.items() if rules}
+
+
+def _rule(item: ActionOutcome) -> str | None:
+    """The rule that an action belongs to; one that was left out is known by its own code."""
+    definition = item.action.definition
+    topic = definition.topic if isinstance(definition, LeftOut) else item.plan.topic
+    return topic.code if topic is not None else None
+
+
+def shown_card(card: Mapping[str, Any]) -> CardRecord:
+    """The record of a card as it was sent."""
+    return CardRecord(
+        card=card["uuid"],
+        rules=cards.rules_of(card),
+        plans=tuple(card["extension"][cards.EXTENSION].get("plans", ())),
+        suggestions=tuple(item["uuid"] for item in card.get("suggestions", ())),
+    )
+
+
+def quiet_card(card: QuietCard, decision_id: UUID) -> CardRecord:
+    """The record of a card that was not sent, under the uuid that it would have had."""
+    action = card.action
+    return CardRecord(
+        card=cards.uuid_of(action.path, decision_id),
+        rules=(card.rule,),
+        plans=(action.plan.versioned,),
+        quieted=card.why,
+    )

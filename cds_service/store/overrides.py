@@ -1,0 +1,61 @@
+"""What a user overrode for a patient before: read from the feedback, by keyed hashes.
+
+Only an override with a reason counts, coded or in the user's words, on a card that was shown to
+this user for this patient. Source: conventions of the rules, Suppress.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import or_, select
+
+from cds_service.store.records import Override
+from cds_service.store.tables import card, comment, decision, feedback
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from cds_service.store.records import Persons
+
+MOST = 500
+"""Overrides of one user for one patient that are looked at, the newest of them."""
+
+
+def past(connection: Connection, tenant: str, persons: Persons) -> tuple[Override, ...]:
+    """The overrides of this user for this patient, newest first."""
+    same_card = (feedback.c.card == card.c.card) & (feedback.c.service == card.c.service)
+    query = (
+        select(
+            card.c.rules,
+            feedback.c.at,
+            feedback.c.received,
+            feedback.c.reason_system,
+            feedback.c.reason_code,
+            decision.c.encounter_key,
+        )
+        .select_from(
+            decision.join(card, card.c.decision_id == decision.c.decision_id)
+            .join(feedback, same_card & (feedback.c.tenant == decision.c.tenant))
+            .outerjoin(comment, comment.c.event == feedback.c.event)
+        )
+        .where(
+            decision.c.patient_key == persons.patient,
+            decision.c.user_key == persons.user,
+            decision.c.tenant == tenant,
+            card.c.quieted.is_(None),
+            feedback.c.outcome == "overridden",
+            or_(feedback.c.reason_code.is_not(None), comment.c.event.is_not(None)),
+        )
+        .order_by(feedback.c.at.desc())
+        .limit(MOST)
+    )
+    return tuple(
+        Override(
+            rules=tuple(row.rules),
+            at=min(row.at, row.received),  # a client's clock may be ahead
+            reason=(row.reason_system or "", row.reason_code) if row.reason_code else None,
+            encounter=row.encounter_key,
+        )
+        for row in connection.execute(query)
+    )
