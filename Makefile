@@ -7,7 +7,7 @@ BIN     = $(VENV)/bin
 SERVICE = $(BIN)/cds-service
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check quick golden bench conformance-docs lock clean
+.PHONY: help setup run test check quick golden bench docs conformance-docs lock clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -50,6 +50,9 @@ golden: setup  ## rewrite the golden answers and docs/guideline.md; read the dif
 
 bench: setup  ## ratios against named references, in one run
 	$(BIN)/python -m bench
+
+docs: setup  ## the documentation as a site: docs/_build/index.html
+	$(BIN)/sphinx-build -q -W -b html docs docs/_build
 
 conformance-docs: setup  ## which test proves which requirement: docs/conformance.md
 	$(BIN)/python tests/conformance/evidence.py > docs/conformance.md
