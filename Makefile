@@ -34,7 +34,7 @@ test: setup  ## everything that must hold: style, types, import rules, plans, te
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(SERVICE) lint plan_definitions
-	$(SERVICE) test plan_definitions
+	$(SERVICE) test plan_definitions --coverage
 	$(BIN)/pytest -q -n auto --dist loadfile
 	TZ=America/New_York $(BIN)/pytest -q -n auto --dist loadfile tests/fhirpath tests/engine tests/hooks
 	TZ=Europe/Amsterdam $(BIN)/pytest -q -n auto --dist loadfile tests/fhirpath tests/engine tests/hooks
