@@ -27,7 +27,11 @@ __all__ = [
 _ALIASES = {"no": "nb", "nn": "nb"}
 
 _MARKUP = re.compile(r"[\\`*_{}\[\]()<>#+!|~&@]|(?<=:)/|(?<=www)\.", re.IGNORECASE)
-_SPACES = re.compile(r"[\s\u0000-\u001f\u007f\u200b-\u200f\u2028-\u202e\u2066-\u2069]+")
+_SPACES = re.compile(r"[\s\u0000-\u001f\u007f-\u009f\u2028\u2029]+")
+_WITHOUT_SHAPE = re.compile(  # zero-width signs, bidi controls, annotations, tags: Unicode's Cf
+    r"[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    r"\U000e0000-\U000e007f]"
+)
 
 
 def negotiate(accept_language: str | None, *, otherwise: str = DEFAULT_LANGUAGE) -> str:
@@ -95,4 +99,4 @@ def escape(value: str) -> str:
 
 
 def _one_line(value: str) -> str:
-    return _SPACES.sub(" ", value).strip()
+    return _SPACES.sub(" ", _WITHOUT_SHAPE.sub("", value)).strip()
