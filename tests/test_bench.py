@@ -24,3 +24,21 @@ def test_it_measures_the_service_beside_the_do_nothing_handler():
     assert 90_000 < body["size"] < 100_000
     assert body["cards"] > 0
     assert body["ratio"]["median"] > 0
+
+
+@pytest.mark.slow
+@pytest.mark.requirement("A8")
+def test_a_stop_under_load_cuts_no_request():
+    once = ["restarts", "--times", "1", "--seconds", "0.5"]
+    run = subprocess.run(
+        [sys.executable, "-m", "bench.under_load", *once],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    found = dict(line.rsplit("  ", 1) for line in run.stdout.splitlines() if "missed" not in line)
+    said = {name.strip(): value.strip() for name, value in found.items()}
+    assert said["requests cut"] == "0", run.stdout + run.stderr
+    assert said["other statuses"] == "[]"
+    assert int(said["requests answered"]) > 0

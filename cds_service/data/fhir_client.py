@@ -6,6 +6,7 @@ Whatever the server does, the answer is a value with a sentence in it, and it co
 from __future__ import annotations
 
 import re
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urljoin
@@ -13,6 +14,7 @@ from urllib.parse import urljoin
 from cds_service import fhir_json
 from cds_service.data import outbound
 from cds_service.data.guarded_http import GuardedHttp, NoAnswer
+from cds_service.data.waiting import Waiting
 from cds_service.errors import RequestError
 
 if TYPE_CHECKING:
@@ -57,6 +59,7 @@ class FhirReader:
             public ones.
         allow_open_servers: whether a server is read without an access token (AUTHZ-17).
         on_refusal: told the reason, once per call, when a call's server is not read.
+        while_waiting: entered by a call for as long as it waits for its reads.
         max_pages: pages of one search that are read.
         max_bytes: bytes of one answer, unpacked.
         max_entries: Bundle entries of one search after which no further page is read.
@@ -69,15 +72,18 @@ class FhirReader:
         ca_bundle: Path | None = None,
         allow_open_servers: bool = False,
         on_refusal: Callable[[str], None] = lambda _: None,
+        while_waiting: Callable[[], AbstractContextManager[None]] = nullcontext,
         max_pages: int = 20,
         max_bytes: int = 5_000_000,
         max_entries: int = 10_000,
     ) -> None:
         self.allow_open_servers = allow_open_servers
         self.on_refusal = on_refusal
+        self.while_waiting = while_waiting
         self.max_pages = max_pages
         self.max_entries = max_entries
         self._guard = guard or outbound.AnyPublicServer()
+        self._waiting = Waiting()
         self._http = GuardedHttp(
             self._guard, peer="the FHIR server", max_bytes=max_bytes, ca_bundle=ca_bundle
         )
@@ -165,7 +171,8 @@ class FhirReader:
 
     def _get(self, server: FhirServer, url: str, deadline: Deadline) -> Mapping[str, Any]:
         headers = {} if server.token is None else {"Authorization": f"Bearer {server.token}"}
-        body = self._http.get(url, headers | {"Accept": "application/fhir+json"}, deadline)
+        with self._waiting.reading(server.base):
+            body = self._http.get(url, headers | {"Accept": "application/fhir+json"}, deadline)
         try:
             document = fhir_json.decode(body)
         except RequestError:

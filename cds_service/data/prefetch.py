@@ -6,6 +6,7 @@ Takes what the request brings, reads the rest from its FHIR server, and refuses 
 from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -166,7 +167,9 @@ def _answers(
         None if refusal or job.problem() else executor.submit(job.run, reader, server, deadline)
         for job in reads
     ]
-    done, _ = wait([each for each in futures if each], deadline.remaining() + _GRACE_S)
+    under_way = [each for each in futures if each]
+    with reader.while_waiting() if under_way else nullcontext():
+        done, _ = wait(under_way, deadline.remaining() + _GRACE_S)
     executor.shutdown(wait=False, cancel_futures=True)
     return [
         future.result()

@@ -28,7 +28,7 @@ from cds_service.web import (
     pages,
     workbench,
 )
-from cds_service.web.admission import Admission
+from cds_service.web.admission import Admission, Places
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 _ANY_LOCALHOST = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?\Z")
 _PREFLIGHT_MAX_AGE_S = 600
 _LONGEST_WAIT_S = 0.5
+LENT_PLACES = 32
+"""Calls of one process that may wait for FHIR servers beside those that are worked on."""
 
 
 def create_app(settings: Settings, *, log: TextIO | None = None) -> Flask:
@@ -69,14 +71,16 @@ def create_app(settings: Settings, *, log: TextIO | None = None) -> Flask:
     except StoreUnavailable as problem:
         logger.warning("no store yet", problem=problem.message)
     known = trusted(settings, library)
+    places = Places(settings.threads, lent=LENT_PLACES)
     hooks = HookService(
         library,
-        reader=_reader(allow_open_servers=settings.open_fhir_servers),
+        reader=_reader(places, allow_open_servers=settings.open_fhir_servers),
         deadline_s=settings.deadline_s,
         store=store,
         profile=settings.profile,
         readers={
             tenant.id: _reader(
+                places,
                 AllowList(tenant.fhir_servers),
                 ca_bundle=tenant.ca_bundle,
                 allow_open_servers=tenant.reads_without_token,
@@ -125,7 +129,7 @@ def create_app(settings: Settings, *, log: TextIO | None = None) -> Flask:
     app.register_blueprint(metrics.blueprint(counts))
     app.wsgi_app = Admission(  # type: ignore[method-assign]
         app.wsgi_app,
-        running=settings.threads,
+        places=places,
         queue=settings.queue,
         wait_s=_LONGEST_WAIT_S,
         refused=counts.refused,
@@ -141,9 +145,17 @@ def trusted(settings: Settings, library: PlanLibrary) -> tuple[Tenant, ...]:
     return tenants.read(settings.tenants, names)
 
 
-def _reader(guard: AllowList | None = None, **options: Any) -> FhirReader:
-    """A reader that tells the log when it does not read the server of a call."""
-    return FhirReader(guard, on_refusal=lambda why: logs.note(fhir_server_refused=why), **options)
+def _reader(places: Places, guard: AllowList | None = None, **options: Any) -> FhirReader:
+    """A reader that tells the log when it does not read the server of a call.
+
+    A call that waits for its server lends its place to another one.
+    """
+    return FhirReader(
+        guard,
+        on_refusal=lambda why: logs.note(fhir_server_refused=why),
+        while_waiting=places.lent,
+        **options,
+    )
 
 
 def _protect(response: Response) -> Response:

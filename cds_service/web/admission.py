@@ -7,6 +7,7 @@ fast (load shedding; risks A5 and A6). Probes and metrics are always let in.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from threading import BoundedSemaphore, Lock
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from cds_service import fhir_json
 from cds_service.web.errors import ERROR_CODES, JSON
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 ALWAYS_ADMITTED = frozenset({"/health", "/ready", "/metrics"})
@@ -38,12 +39,47 @@ _BODY = fhir_json.encode(
 )
 
 
+class Places:
+    """Where requests are worked on: so many at a time.
+
+    A request that only waits for somebody else lends its place to another one meanwhile, as long
+    as no more than `lent` do.
+    """
+
+    def __init__(self, count: int, *, lent: int = 0) -> None:
+        self._free = BoundedSemaphore(count)
+        self._may_lend = BoundedSemaphore(lent) if lent else None
+
+    def take(self, *, within_s: float = 0.0) -> bool:
+        """Whether a place became free in time."""
+        return (
+            self._free.acquire(timeout=within_s) if within_s else self._free.acquire(blocking=False)
+        )
+
+    def give_back(self) -> None:
+        """The request is answered."""
+        self._free.release()
+
+    @contextmanager
+    def lent(self) -> Iterator[None]:
+        """For a request that has a place: others may have it during this block."""
+        if self._may_lend is None or not self._may_lend.acquire(blocking=False):
+            yield
+            return
+        self._free.release()
+        try:
+            yield
+        finally:
+            self._free.acquire()
+            self._may_lend.release()
+
+
 class Admission:
     """The middleware around `app`; one per process.
 
     Args:
         app: what answers the requests that are let in.
-        running: requests that are worked on at the same time.
+        places: where requests are worked on.
         queue: requests that may wait for that; further ones are turned away.
         wait_s: longest that one waits, in seconds; it is turned away then.
         refused: called for each request that is turned away.
@@ -53,13 +89,13 @@ class Admission:
         self,
         app: WSGIApplication,
         *,
-        running: int,
+        places: Places,
         queue: int,
         wait_s: float,
         refused: Callable[[], None],
     ) -> None:
         self._app = app
-        self._running = BoundedSemaphore(running)
+        self._places = places
         self._queue = queue
         self._wait_s = wait_s
         self._refused = refused
@@ -75,17 +111,17 @@ class Admission:
         try:
             return self._app(environ, start_response)
         finally:
-            self._running.release()
+            self._places.give_back()
 
     def _enter(self) -> bool:
-        if self._running.acquire(blocking=False):
+        if self._places.take():
             return True
         with self._lock:
             if self.waiting >= self._queue:
                 return False
             self.waiting += 1
         try:
-            return self._running.acquire(timeout=self._wait_s)
+            return self._places.take(within_s=self._wait_s)
         finally:
             with self._lock:
                 self.waiting -= 1

@@ -79,6 +79,21 @@ class GatheringWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no ty
         self._gathering.add(gathering)
         self.poller.register(conn.sock, EVENT_READ, partial(self._receive, gathering))
 
+    def set_accept_enabled(self, enabled: bool) -> None:  # noqa: FBT001  gunicorn's signature
+        """At a stop, take the connections that the system has taken already, and no further ones.
+
+        They would be reset else, with a request in them that the client believes to be sent (A8).
+        """
+        super().set_accept_enabled(enabled)
+        if enabled or self.alive:
+            return
+        for listener in (each for each in self.sockets if each.sock is not None):
+            before = -1
+            while before < self.nr_conns < self.worker_connections:
+                before = self.nr_conns
+                self.accept(listener)
+            listener.close()
+
     def _receive(self, gathering: Gathering, client: socket.socket) -> None:
         """Take what has come; on with the request when it is whole or its client is gone."""
         try:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 
-from cds_service.web import create_app, metrics
+from cds_service.web import LENT_PLACES, create_app, metrics
 from cds_service.web.reloading import Reloading
 from cds_service.web.worker import Worker
 
@@ -77,7 +77,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             "bind": f"{host}:{self._settings.port}",
             "worker_class": Worker,
             "workers": self._settings.workers,
-            "threads": self._settings.threads + self._settings.queue + _SPARE_THREADS,
+            "threads": self._threads(),
             "preload_app": True,
             "timeout": _LONGEST_CALL_S,
             "graceful_timeout": _STOP_WITHIN_S,
@@ -88,6 +88,11 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             "post_fork": self._follow,
             "child_exit": _forget,
         }
+
+    def _threads(self) -> int:
+        """Of one process; most of them only wait, for a place or for a FHIR server."""
+        working = self._settings.threads + self._settings.queue
+        return working + LENT_PLACES + _SPARE_THREADS
 
     def _follow(self, _: Arbiter, __: Any) -> None:
         if self._reload:

@@ -9,7 +9,7 @@ from wsgiref.util import setup_testing_defaults
 
 import pytest
 
-from cds_service.web.admission import ALWAYS_ADMITTED, Admission
+from cds_service.web.admission import ALWAYS_ADMITTED, Admission, Places
 
 
 class Slow:
@@ -53,7 +53,7 @@ def pool(slow):
 
 def full(slow, pool, *, queue, wait_s=10.0, refused=lambda: None):
     """An application with one request running and `queue` requests waiting, and their answers."""
-    app = Admission(slow, running=1, queue=queue, wait_s=wait_s, refused=refused)
+    app = Admission(slow, places=Places(1), queue=queue, wait_s=wait_s, refused=refused)
     running = pool.submit(ask, app)
     assert slow.arrived.acquire(timeout=10)
     waiting = [pool.submit(ask, app) for _ in range(queue)]
@@ -85,7 +85,7 @@ def test_requests_that_were_let_in_or_wait_are_all_answered(slow, pool):
 
 def test_a_request_that_has_waited_too_long_is_turned_away(slow, pool):
     app, _ = full(slow, pool, queue=0)
-    waiting = Admission(slow, running=1, queue=1, wait_s=0.01, refused=lambda: None)
+    waiting = Admission(slow, places=Places(1), queue=1, wait_s=0.01, refused=lambda: None)
     pool.submit(ask, waiting)
     assert slow.arrived.acquire(timeout=10)
 
@@ -104,7 +104,29 @@ def test_room_is_given_back_when_the_application_fails():
     def failing(environ, start_response):
         raise ValueError
 
-    app = Admission(failing, running=1, queue=0, wait_s=0.01, refused=lambda: None)
+    app = Admission(failing, places=Places(1), queue=0, wait_s=0.01, refused=lambda: None)
     for _ in range(3):
         with pytest.raises(ValueError):  # noqa: PT011  any error will do
             ask(app)
+
+
+@pytest.mark.requirement("A5")
+def test_a_request_that_waits_for_others_lends_its_place(pool):
+    places = Places(1, lent=1)
+    assert places.take()
+    with places.lent():
+        assert places.take()
+        assert not places.take()
+        places.give_back()
+    assert not places.take()
+
+
+@pytest.mark.requirement("A5")
+def test_no_more_places_are_lent_than_allowed():
+    places = Places(2, lent=1)
+    assert places.take()
+    assert places.take()
+    with places.lent(), places.lent():
+        assert places.take()
+        assert not places.take()
+        places.give_back()
