@@ -45,7 +45,7 @@ quick: setup  ## style and the fast tests
 	$(BIN)/ruff check .
 	$(BIN)/pytest -q -m "not slow" tests/fhirpath tests/engine tests/hooks
 
-golden: setup  ## rewrite the golden answers and docs/guideline.md; read the diff as a clinician would
+golden: setup  ## rewrite the golden answers, docs/guideline.md and the collection; read the diff as a clinician would
 	$(BIN)/pytest -q tests/golden --write-golden
 
 bench: setup  ## ratios against named references, in one run

@@ -7,5 +7,5 @@ def pytest_addoption(parser):
     parser.addoption(
         "--write-golden",
         action="store_true",
-        help="rewrite examples/responses and docs/guideline.md",
+        help="rewrite examples/responses, examples/collection.json and docs/guideline.md",
     )
