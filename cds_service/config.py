@@ -139,6 +139,16 @@ class Settings:
             show=setting_values.masked,
         ),
     ]
+    retention_days: Annotated[
+        int | None,
+        _Setting(
+            "CDS_RETENTION_DAYS",
+            None,
+            setting_values.whole_number(1, 36_500),
+            "Days after which decisions and feedback are deleted, by themselves, once a day.",
+            without="kept until somebody deletes them",
+        ),
+    ]
     profile: Annotated[
         str,
         _Setting(

@@ -32,6 +32,7 @@ from cds_service.store.records import (
     Quieted,
     Recalled,
 )
+from cds_service.store.retention import Pruner, Retention
 from cds_service.store.seen_tokens import SeenTokens
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ __all__ = [
     "Persons",
     "Quieted",
     "Recalled",
+    "Retention",
     "SeenTokens",
     "Sender",
     "Store",
@@ -74,10 +76,12 @@ class Store:
         most_waiting: int = MOST_WAITING,
         on_lost: Callable[[int], None] | None = None,
         pseudonym_key: bytes | None = None,
+        keep: Retention | None = None,
     ) -> None:
         self.database = Database(url)
         self._pseudonyms = Pseudonyms(self.database, pseudonym_key)
         self._bounded = Bounded()
+        self._pruner = Pruner(self.database, keep) if keep else None
         self.seen_tokens = SeenTokens(self.database)
         self._decisions = DecisionWriter(
             self._write_decisions, most_waiting=most_waiting, on_lost=on_lost
@@ -93,6 +97,8 @@ class Store:
         The store opens new ones when it is used again.
         """
         self._decisions.close(timeout_s)
+        if self._pruner is not None:
+            self._pruner.close(timeout_s)
         self._bounded.close()
         self.database.close()
 
@@ -171,3 +177,5 @@ class Store:
     def _write_decisions(self, decisions: Sequence[Decision]) -> None:
         with self.database.writing(DECISION_PATIENCE_MS) as connection:
             decision_log.insert(connection, decisions)
+        if self._pruner is not None:
+            self._pruner.look()

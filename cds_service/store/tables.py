@@ -118,6 +118,15 @@ pseudonym_key = Table(
 """The one key of a server's database whose site has set none (`pseudonyms`)."""
 
 
+upkeep = Table(
+    "upkeep",
+    metadata,
+    Column("task", Text, primary_key=True),
+    Column("at", Utc, nullable=False),
+)
+"""When a task of all processes together was done last."""
+
+
 def text(value: str) -> str:
     """Text that every database takes: PostgreSQL refuses the character NUL."""
     return value.replace("\x00", "\ufffd")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask
@@ -15,7 +16,7 @@ from cds_service.data.outbound import AllowList
 from cds_service.errors import StoreUnavailable
 from cds_service.hooks.languages import LANGUAGES
 from cds_service.hooks.service import PROFILES, HookService
-from cds_service.store import Store
+from cds_service.store import Retention, Store
 from cds_service.web import (
     auth,
     cds_hooks,
@@ -65,7 +66,12 @@ def create_app(settings: Settings, *, log: TextIO | None = None) -> Flask:
         counts.unrecorded(decisions)
         logger.error("decisions lost", count=decisions)
 
-    store = Store(settings.database_url, on_lost=lost, pseudonym_key=settings.pseudonym_key)
+    store = Store(
+        settings.database_url,
+        on_lost=lost,
+        pseudonym_key=settings.pseudonym_key,
+        keep=_retention(settings),
+    )
     try:
         store.prepare()
     except StoreUnavailable as problem:
@@ -143,6 +149,13 @@ def trusted(settings: Settings, library: PlanLibrary) -> tuple[Tenant, ...]:
         return ()
     names = tenants.Known(PROFILES, LANGUAGES, tuple(library.services), settings.is_loopback)
     return tenants.read(settings.tenants, names)
+
+
+def _retention(settings: Settings) -> Retention | None:
+    """How long the store keeps things; None where it deletes nothing by itself."""
+    if settings.retention_days is None:
+        return None
+    return Retention(settings.retention_days, lambda: datetime.now(UTC))
 
 
 def _reader(places: Places, guard: AllowList | None = None, **options: Any) -> FhirReader:
