@@ -14,7 +14,7 @@ import sys
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from time import perf_counter_ns
+from time import process_time_ns
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -83,7 +83,7 @@ def main() -> None:
                "decode / parse")  # fmt: skip
     print(table(columns, [_shown(row) for row in rows]))
     print(f"explain on / off: {_cell(explained)}")
-    print(f"loading and compiling: {_cell(loading.seconds)} s")
+    print(f"loading and compiling: {_cell(loading.seconds)} s of CPU time")
     print(f"memory: {loading.memory_mb:.0f} MB with the guidelines, "
           f"{loading.memory_before_mb:.0f} MB with the modules alone")  # fmt: skip
 
@@ -159,7 +159,7 @@ def _explained(library: Any, traced: Any, repetitions: int) -> Spread:
 
 
 def _best(work: Callable[[], object], runs: int) -> int:
-    """The shortest of a few runs, in nanoseconds: what else runs can only make it longer.
+    """The shortest of a few runs, in nanoseconds of CPU time: what else runs can only lengthen it.
 
     Without garbage collection, which falls on whoever is running when it is due.
     """
@@ -168,9 +168,9 @@ def _best(work: Callable[[], object], runs: int) -> int:
     gc.disable()
     try:
         for _ in range(runs):
-            start = perf_counter_ns()
+            start = process_time_ns()
             work()
-            times.append(perf_counter_ns() - start)
+            times.append(process_time_ns() - start)
     finally:
         gc.enable()
     return min(times)
@@ -187,9 +187,9 @@ def resident():
     pages = int(statm.read_text().split()[1]) if statm.exists() else 0
     return pages * os.sysconf("SC_PAGE_SIZE")
 before = resident()
-start = time.perf_counter()
+start = time.process_time()
 hooks = HookService(plan_library.load(Path("plan_definitions")))
-print(time.perf_counter() - start, before, resident())
+print(time.process_time() - start, before, resident())
 """
 
 
