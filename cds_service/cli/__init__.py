@@ -13,6 +13,7 @@ import click
 
 from cds_service.cli import answer_commands, store_commands
 from cds_service.cli.arguments import FAILED
+from cds_service.cli.case_commands import case
 from cds_service.cli.conformance_command import conformance
 from cds_service.cli.guideline_command import guideline
 from cds_service.cli.integration_command import integration
@@ -49,6 +50,7 @@ for command in (
     answer_commands.evaluate,
     lint,
     test,
+    case,
     guideline,
     integration,
     conformance,
