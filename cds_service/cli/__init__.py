@@ -18,6 +18,7 @@ from cds_service.cli.conformance_command import conformance
 from cds_service.cli.guideline_command import guideline
 from cds_service.cli.integration_command import integration
 from cds_service.cli.lint_command import lint
+from cds_service.cli.new_commands import new
 from cds_service.cli.serve_command import serve
 from cds_service.cli.test_command import test
 from cds_service.cli.translation_commands import translations
@@ -51,6 +52,7 @@ for command in (
     lint,
     test,
     case,
+    new,
     guideline,
     integration,
     conformance,

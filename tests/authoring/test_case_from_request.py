@@ -196,7 +196,9 @@ def test_a_plan_that_is_not_there_exits_2_with_the_closest(run, guideline):
     assert "'R16'" in result.stderr
 
 
-@pytest.mark.parametrize("file", sorted((REPOSITORY / "examples" / "requests").glob("order-*.json")))
+@pytest.mark.parametrize(
+    "file", sorted((REPOSITORY / "examples" / "requests").glob("order-*.json"))
+)
 def test_a_case_of_each_example_is_answered_as_its_request_is(run, file):
     result = run("--from", file, "--now", "2024-06-01T12:00:00+02:00")
 
