@@ -22,6 +22,8 @@ th, td { text-align: left; vertical-align: top; padding: .35rem .6rem;
 th { font-weight: 600; } code { font-size: .85em; overflow-wrap: anywhere; }
 .good { color: var(--good); } .bad { color: var(--bad); font-weight: 600; }
 .quiet { color: var(--quiet); } summary { cursor: pointer; }
+.in { border-left: 2px solid var(--line); padding-left: 1rem; } ul { padding-left: 1.2rem; }
+:focus-visible { outline: 2px solid currentColor; outline-offset: 2px; }
 """
 
 

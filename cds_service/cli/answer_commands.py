@@ -9,8 +9,10 @@ from uuid import uuid4
 import click
 
 from cds_service import config, fhirpath
+from cds_service.authoring import explanation_page
 from cds_service.cli.arguments import (
     FILE,
+    NEW_FILE,
     NOW,
     PLANS,
     moment_of,
@@ -18,6 +20,7 @@ from cds_service.cli.arguments import (
     print_json,
     read_json,
 )
+from cds_service.cli.colour import print_coloured
 from cds_service.data import fhir_client
 from cds_service.engine import apply, explanation, request_group
 from cds_service.engine import export as plain_plan
@@ -50,9 +53,12 @@ def _call_options(command: Any) -> Any:
 
 @click.command()
 @_call_options
-def call(service_id: str, request_file: Path, **options: Any) -> None:
+def call(
+    service_id: str, request_file: Path, *, plans: Path | None, quieting: bool, **options: Any
+) -> None:
     """Answer a hook request from a file; no server needed."""
-    answer = _answer(service_id, request_file, traced=False, **options)
+    hooks = _hooks(plans, quieting=quieting, traced=False)
+    answer = _answer(hooks, service_id, request_file, **options)
     print_json(answer.response)
 
 
@@ -61,17 +67,33 @@ def call(service_id: str, request_file: Path, **options: Any) -> None:
 @click.option("--only", default="", metavar="TEXT", help="Only actions such as lbpR16.")
 @click.option("--full", is_flag=True, help="Open every sub-expression.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
-def explain(
-    service_id: str, request_file: Path, *, only: str, full: bool, as_json: bool, **options: Any
+@click.option("--html", type=NEW_FILE, metavar="FILE", help="Write the tree as a page.")
+def explain(  # noqa: PLR0913 - the options of the command
+    service_id: str,
+    request_file: Path,
+    *,
+    only: str,
+    full: bool,
+    as_json: bool,
+    html: Path | None,
+    plans: Path | None,
+    quieting: bool,
+    **options: Any,
 ) -> None:
     """Say for each action of the plan why it did or did not fire."""
-    answer = _answer(service_id, request_file, traced=True, **options)
-    outcome = answer.outcome
-    if as_json:
+    hooks = _hooks(plans, quieting=quieting, traced=True)
+    answer = _answer(hooks, service_id, request_file, **options)
+    outcome, language = answer.outcome, answer.language
+    if html is not None:
+        keys = [item.key for item in hooks.library.service(service_id).requirements]
+        page = explanation_page.html(outcome, language=language, keys=keys, only=only)
+        html.write_text(page, encoding="utf-8")
+    elif as_json:
         print_json(explanation.as_json(outcome))
     else:
         levels = sys.maxsize if full else explanation.LEVELS
-        click.echo(explanation.as_text(outcome, only=only, levels=levels, language=answer.language))
+        text = explanation.as_text(outcome, only=only, levels=levels, language=language)
+        print_coloured(text)
 
 
 @click.command(name="apply")
@@ -135,30 +157,32 @@ def export_plan(
     print_json(exported)
 
 
-def _answer(  # noqa: PLR0913 - the options of the command
-    service_id: str,
-    request_file: Path,
-    *,
-    now: str | None,
-    profile: str | None,
-    language: str | None,
-    quieting: bool,
-    plans: Path | None,
-    traced: bool,
-) -> Answer:
+def _hooks(plans: Path | None, *, quieting: bool, traced: bool) -> HookService:
+    """The services as the settings have them; `traced` for explanations."""
     settings = config.from_environment()
     store = Store(settings.database_url, pseudonym_key=settings.pseudonym_key)
-    service = HookService(
+    return HookService(
         open_library(settings, plans, traced=traced),
         reader=fhir_client.FhirReader(),
         deadline_s=settings.deadline_s,
         profile=settings.profile,
         store=store if quieting else None,
     )
-    return service.call(
+
+
+def _answer(
+    hooks: HookService,
+    service_id: str,
+    request_file: Path,
+    *,
+    now: str | None,
+    profile: str | None,
+    language: str | None,
+) -> Answer:
+    return hooks.call(
         service_id,
         read_json(request_file),
-        now=moment_of(now, settings),
+        now=moment_of(now, config.from_environment()),
         decision_id=uuid4(),
         profile=profile,
         accept_language=language,

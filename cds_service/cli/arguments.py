@@ -23,6 +23,7 @@ FOUND, FAILED = 1, 2
 """Exit codes: the command found something; the command could not run."""
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+NEW_FILE = click.Path(dir_okay=False, path_type=Path)
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 NOW = click.option("--now", help="Evaluation date or date-time; the clock when left out.")
 PLANS = click.option("--plans", type=FOLDER, help="Guideline folder; CDS_PLANS when left out.")
