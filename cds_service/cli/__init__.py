@@ -15,6 +15,7 @@ from cds_service.cli import answer_commands, store_commands
 from cds_service.cli.arguments import FAILED
 from cds_service.cli.case_commands import case
 from cds_service.cli.conformance_command import conformance
+from cds_service.cli.diff_command import diff
 from cds_service.cli.guideline_command import guideline
 from cds_service.cli.integration_command import integration
 from cds_service.cli.lint_command import lint
@@ -53,6 +54,7 @@ for command in (
     test,
     case,
     new,
+    diff,
     guideline,
     integration,
     conformance,

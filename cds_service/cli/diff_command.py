@@ -1,0 +1,46 @@
+"""The command that compares two versions of a guideline: `cds-service diff`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cds_service import config
+from cds_service.authoring import plan_diff, revisions
+from cds_service.cli.arguments import FOLDER, FOUND, print_json
+
+if TYPE_CHECKING:
+    from cds_service.engine import Source
+
+
+@click.command()
+@click.argument("old", metavar="OLD")
+@click.argument("new", metavar="NEW", required=False)
+@click.option("--in", "directory", type=FOLDER, help="The folder when OLD or NEW is a revision.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+def diff(old: str, new: str | None, directory: Path | None, *, as_json: bool) -> None:
+    """Say in words what changed from OLD to NEW: folders, or git revisions of one folder.
+
+    Without NEW: what the folder says now.
+    """
+    folder = directory or config.from_environment().plans
+    sides = [_side(old, folder), revisions.of_folder(folder) if new is None else _side(new, folder)]
+    changes = list(plan_diff.differences(sides[0].values(), sides[1].values()))
+    if as_json:
+        print_json([{"resource": item.name, "changes": list(item.sentences)} for item in changes])
+    else:
+        for item in changes:
+            click.echo(item.name)
+            for sentence in item.sentences:
+                click.echo(f"  {sentence}")
+        click.echo(f"{len(changes)} resources changed")
+    sys.exit(FOUND if changes else 0)
+
+
+def _side(name: str, folder: Path) -> dict[str, Source]:
+    """The guideline of a folder of this name, else the folder as it was at this git revision."""
+    path = Path(name)
+    return revisions.of_folder(path) if path.is_dir() else revisions.at(name, folder)
