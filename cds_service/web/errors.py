@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Response, g
 from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
-from werkzeug.exceptions import BadRequest, HTTPException, MethodNotAllowed
+from werkzeug.exceptions import (
+    BadRequest,
+    HTTPException,
+    InternalServerError,
+    MethodNotAllowed,
+)  # fmt: skip
 
 from cds_service import fhir_json
 from cds_service.errors import CdsError, NotTrusted, PrefetchUnavailable
@@ -45,6 +50,7 @@ def register(app: Flask) -> None:
     app.register_error_handler(CdsError, of_ours)
     app.register_error_handler(HTTPException, of_http)
     app.register_error_handler(ParseException, _unreadable)
+    app.register_error_handler(InternalServerError, _late_bug)
     app.register_error_handler(Exception, _bug)
 
 
@@ -86,10 +92,15 @@ def _unreadable(_: ParseException) -> Response:
     return of_http(BadRequest("the body did not arrive as HTTP says it should"))
 
 
-def _bug(error: Exception) -> Response:
+def _bug(error: BaseException) -> Response:
     logs.note(error="bug")
     g.facts["bug"] = logs.bug(error)
     return _answer(500, f"an error on our side; please report decision {g.decision_id}", code="bug")
+
+
+def _late_bug(error: InternalServerError) -> Response:
+    """What failed after the answer was made, for instance while it was counted."""
+    return _bug(error.original_exception or error)
 
 
 def _not_trusted() -> Response:

@@ -6,7 +6,9 @@ Never bodies, names, patient ids, tokens, comments, query strings or exception t
 
 from __future__ import annotations
 
+import logging
 import sys
+import threading
 import traceback
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -14,6 +16,8 @@ from uuid import uuid4
 
 import structlog
 from flask import g, request
+
+from cds_service import fhir_json
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -41,6 +45,7 @@ def make_logger(level: str, stream: TextIO | None = None) -> structlog.typing.Fi
 
 def attach(app: Flask, logger: structlog.typing.FilteringBoundLogger) -> None:
     """Give every request a decision id and a start, and log one event when it has an answer."""
+    app.logger.addFilter(WithoutText())
 
     @app.before_request
     def begin() -> None:
@@ -83,6 +88,35 @@ def bug(error: BaseException) -> dict[str, Any]:
     told: dict[str, Any] = {"type": type(error).__qualname__, "frames": frames}
     cause = error.__cause__ or error.__context__
     return told | {"cause": bug(cause)} if cause is not None else told
+
+
+class WithoutText(logging.Filter):
+    """Turns what Flask or gunicorn log about an exception into its type and places.
+
+    Their own words name the address of the request, and a traceback ends with the text of the
+    exception; both may hold patient data.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let every record pass, without texts of exceptions."""
+        error = record.exc_info[1] if record.exc_info else None
+        if error is not None:
+            record.msg, record.args = fhir_json.encode({"bug": bug(error)}).decode(), ()
+            record.exc_info = record.exc_text = None
+        return True
+
+
+def withhold_texts() -> None:
+    """For this process: no text of an exception from gunicorn or from a thread that ended by it."""
+    logging.getLogger("gunicorn.error").addFilter(WithoutText())
+    logger = logging.getLogger("cds_service.threads")
+    logger.addFilter(WithoutText())
+
+    def ended(ending: threading.ExceptHookArgs) -> None:
+        error = ending.exc_value
+        logger.error("a thread ended", exc_info=error if error is not None else False)
+
+    threading.excepthook = ended
 
 
 def _level(name: str, status: int) -> str:

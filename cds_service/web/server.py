@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 
-from cds_service.web import LENT_PLACES, create_app, metrics
+from cds_service.web import LENT_PLACES, create_app, logs, metrics
 from cds_service.web.reloading import Reloading
 from cds_service.web.worker import Worker
 
@@ -37,6 +37,7 @@ def serve(settings: Settings, *, reload: bool = False) -> None:
         ContentErrors: the guideline content has problems; nothing was started.
     """
     started_by = os.getpid()
+    logs.withhold_texts()
     counts = metrics.share_between_processes()
     try:
         application = Reloading(lambda: create_app(settings), tell)

@@ -113,17 +113,23 @@ class Server:
         return answer
 
 
-def serving(folder: Path, *arguments: str, **environ: str) -> Iterator[Server]:
-    """Start the command in a folder of its own, wait until it says where it is, stop it after."""
+def serving(
+    folder: Path, *arguments: str, module: str = "cds_service", **environ: str
+) -> Iterator[Server]:
+    """Start the command in a folder of its own, wait until it says where it is, stop it after.
+
+    Temporary files go into the folder as well.
+    """
     variables = {f"CDS_{name}": value for name, value in environ.items()}
     errors = folder / "stderr"
     with errors.open("w") as stderr:
         process = subprocess.Popen(
-            [sys.executable, "-m", "cds_service", "serve", *arguments],
+            [sys.executable, "-m", module, "serve", *arguments],
             cwd=folder,
             env={
                 "PATH": os.environ["PATH"],
                 "PYTHONPATH": str(REPOSITORY),  # the tree that these tests belong to
+                "TMPDIR": str(folder),
                 "CDS_PORT": "0",
                 **variables,
             },
