@@ -91,8 +91,25 @@ def mutants(found: Sequence[Place], value_sets: Callable[[str], bool]) -> list[M
     every: list[Mutant] = []
     for place in found:
         if place.kind != "definition" or place.name in decisive:
-            every.extend(_numbered(place, edits(place.text, value_sets)))
+            changes = edits(place.text, value_sets)
+            if place.kind == "condition":
+                idle = _idle_ends(parse(place.text))
+                changes = (e for e in changes if e.kind != "unknown" or e.end not in idle)
+            every.extend(_numbered(place, changes))
     return every
+
+
+def _idle_ends(tree: Syntax) -> frozenset[int]:
+    """Where a condition ends in `isTrue()` by way of nothing but `and` and `or`.
+
+    Without it the verdict is *cannot tell* instead of *not met*, and never *fired*: the answer of
+    the service is the same, so that this is no mutant.
+    """
+    if isinstance(tree, Operation) and tree.operator in {"and", "or"}:
+        return frozenset().union(*map(_idle_ends, tree.operands))
+    if isinstance(tree, Path) and isinstance(tree.right, Call) and tree.right.name == "isTrue":
+        return frozenset({tree.end})
+    return frozenset()
 
 
 def _decisive(found: Iterable[Place]) -> frozenset[str]:

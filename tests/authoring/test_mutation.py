@@ -51,6 +51,18 @@ def test_texts_that_name_no_value_set_stay():
     assert changed("'order-sign'") == set()
 
 
+def test_what_cannot_change_an_answer_is_no_mutant(tried):
+    found = tried("%obs.exists().isTrue() and %hook.exists()", [(FOUND, SPEAKS), (NOTHING, SILENT)])
+
+    assert ".isTrue() → nothing" not in {item.mutant.change for item in found.judged}
+
+
+def test_where_unknown_would_decide_it_is_one(tried):
+    found = tried("%obs.exists().isTrue().not()", [(NOTHING, SPEAKS), (FOUND, SILENT)])
+
+    assert ".isTrue() → nothing" in {item.mutant.change for item in found.survivors}
+
+
 @pytest.fixture
 def tried(tmp_path):
     def run(condition, charts, accepted=()):
