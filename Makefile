@@ -7,7 +7,7 @@ BIN     = $(VENV)/bin
 SERVICE = $(BIN)/cds-service
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check quick golden bench docs conformance-docs lock clean
+.PHONY: help setup run test check quick golden bench docs conformance-docs lock audit sbom clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -68,7 +68,24 @@ lock:  ## remake the hash-locked requirement files
 	  --extra postgresql --extra build --extra telemetry --extra parquet \
 	  --extra spark --extra docs --extra test --constraint requirements/run.txt \
 	  --output-file requirements/test.txt pyproject.toml
+	$(VENV)-lock/bin/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras \
+	  --no-emit-find-links --no-emit-index-url --no-emit-trusted-host \
+	  --output-file requirements/audit.txt requirements/audit.in
 	rm -rf $(VENV)-lock
 
+$(VENV)-audit/mark: requirements/audit.txt
+	$(PYTHON) -m venv $(VENV)-audit
+	$(VENV)-audit/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/audit.txt
+	@touch $@
+
+audit: $(VENV)-audit/mark  ## look for unsafe code: bandit, and semgrep with our own rules where it is installed
+	$(VENV)-audit/bin/bandit --quiet --configfile pyproject.toml --recursive cds_service
+	! command -v semgrep >/dev/null || semgrep scan --quiet --error --metrics off --disable-version-check --config .semgrep cds_service
+
+sbom: $(VENV)-audit/mark  ## the software bill of materials (CycloneDX): build/sbom.json
+	@mkdir -p build
+	$(VENV)-audit/bin/cyclonedx-py requirements requirements/run.txt --pyproject pyproject.toml \
+	  --mc-type application --output-reproducible --output-format JSON --output-file build/sbom.json
+
 clean:  ## remove what the other targets made
-	rm -rf $(VENV) var build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VENV)-audit var build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
