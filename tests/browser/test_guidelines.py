@@ -44,3 +44,41 @@ def test_nothing_is_wider_than_a_small_telephone(open_page, path):
     page = open_page(f"/workbench/{path}", ready="h1", viewport={"width": 360, "height": 700})
 
     assert page.evaluate("document.documentElement.scrollWidth") == 360
+
+
+def test_a_flow_chart_leads_to_a_rule_with_the_keyboard_alone(open_page):
+    page = open_page("/workbench/guidelines/low-back-pain-order-sign", ready=".flow")
+    page.focus(".flow a:has-text('lbpR16')")
+    page.keyboard.press("Enter")
+
+    page.wait_for_selector("h1:has-text('lbpR16')")
+
+
+def test_a_flow_chart_is_read_out_with_its_title_and_where_its_words_stand(open_page):
+    page = open_page("/workbench/guidelines/low-back-pain-order-sign", ready=".flow")
+
+    chart = page.get_by_role("group", name="Flow chart of order-sign")
+    assert "the list of what is asked, below, says the same in words" in chart.text_content()
+
+
+def test_no_text_of_a_flow_chart_leaves_its_box(open_page):
+    page = open_page("/workbench/guidelines/low-back-pain-patient-view", ready=".flow")
+
+    wide = page.evaluate(
+        """() => [...document.querySelectorAll(".flow a")].filter(link => {
+          const box = link.querySelector("rect").getBBox();
+          return [...link.querySelectorAll("text")].some(text => {
+            const at = text.getBBox();
+            return at.x + at.width > box.x + box.width || at.y + at.height > box.y + box.height;
+          });
+        }).map(link => link.textContent)"""
+    )
+    assert wide == []
+
+
+def test_each_condition_says_how_often_cases_have_shown_it_true_and_false(open_page):
+    page = open_page("/workbench/guidelines/lbpX02", ready=".steps")
+
+    said = page.locator(".asks li .sightings").first.text_content()
+    assert "true" in said
+    assert "false" in said

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint, g
+from flask import Blueprint, g, request
 
 from cds_service.authoring import cases
 from cds_service.engine import Plan
 from cds_service.errors import ContentError
+from cds_service.web.workbench import flow_chart
+from cds_service.web.workbench.seen import Seen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,6 +48,7 @@ class Codes:
 def routes(bench: Bench) -> Blueprint:
     """The list of plans, and a page for each."""
     pages = Blueprint("guidelines", __name__)
+    coverage_of = Seen()
 
     @pages.get("/guidelines")
     def plans() -> str:
@@ -62,6 +65,10 @@ def routes(bench: Bench) -> Blueprint:
         wanted = library.plan(plan_id)
         listed = next(item for item in _listed(library) if item.plan.id == wanted.id)
         results, broken = _run_cases(listed, bench)
+        if request.args.get("cases") == "all":
+            coverage_of.count_all(bench.hooks, bench.settings.zone)
+        seen = coverage_of.by(results, wanted.id, library)
+        own = [service for service in listed.services if service.plan is wanted]
         return bench.page(
             "guideline.html",
             here="guidelines",
@@ -70,6 +77,8 @@ def routes(bench: Bench) -> Blueprint:
             language=g.words.language,
             is_strategy=listed.topic == "strategies",
             codes=list(_codes(wanted, library)),
+            charts=[(service, flow_chart.of(service, g.words)) for service in own],
+            seen=seen,
             results=results,
             broken=broken,
         )
