@@ -6,17 +6,13 @@ aliases and which read a code as the root of its longer codes is said by the Cod
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from collections.abc import Set as AbstractSet
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
+from cds_service.code_tables import CodeDirectory, CodeTable, Matcher, listed, union
 from cds_service.errors import ContentError, Where, did_you_mean
 
 Resource: TypeAlias = Mapping[str, Any]
-Coding: TypeAlias = tuple[str | None, str]
-"""System and code."""
-Matcher: TypeAlias = Callable[[str | None, str], bool]
-"""Answers whether (system, code) is a member; a code without a system is in no set."""
 
 ALTERNATE_URI = "https://lbp.example.org/fhir/StructureDefinition/alternate-uri"
 PREFIX_HIERARCHY = "https://lbp.example.org/fhir/StructureDefinition/code-prefix-hierarchy"
@@ -34,11 +30,13 @@ class ValueSets:
         loaded = list(resources)
         self._problems: list[ContentError] = []
         self._systems = _systems(_of_type(loaded, "CodeSystem"), self._problems)
+        self._uris = {uri: system.uris for uri, system in self._systems.items()}
         self._resources = _by_reference(_of_type(loaded, "ValueSet"), self._problems)
         self._matchers: dict[int, Matcher | None] = {}
         self._names = sorted({str(resource.get("id")) for resource in self._resources.values()})
         for resource in self._resources.values():
             self._matcher(resource, ())
+        CodeDirectory(matcher for matcher in self._matchers.values() if matcher is not None)
 
     @property
     def problems(self) -> tuple[ContentError, ...]:
@@ -130,7 +128,7 @@ class ValueSets:
             included = self._concept_sets(resource, "include", (*path, name))
             excluded = self._concept_sets(resource, "exclude", (*path, name))
         else:
-            included = [_table(self._systems, _contains(resource))]
+            included = [listed(self._uris, _contains(resource))]
             excluded = []
         if len(self._problems) == count and not (included and all(included)):
             self._report(resource, "has no codes", hint="list them in compose.include")
@@ -139,10 +137,10 @@ class ValueSets:
         return self._matchers[key]
 
     def _difference(self, included: list[list[Matcher]], excluded: list[list[Matcher]]) -> Matcher:
-        member = _union(self._systems, included)
+        member = union(self._uris, included)
         if not excluded:
             return member
-        banned = _union(self._systems, excluded)
+        banned = union(self._uris, excluded)
         return lambda system, code: member(system, code) and not banned(system, code)
 
     def _concept_sets(
@@ -163,7 +161,7 @@ class ValueSets:
                 self._report(resource, "lists a concept without a code", f"{at}.concept")
             elif entry.get("concept"):
                 concepts = ({"system": system, **concept} for concept in entry["concept"])
-                yield from _table(self._systems, concepts)
+                yield from listed(self._uris, concepts)
             elif entry.get("filter"):
                 for index, condition in enumerate(entry["filter"]):
                     yield from self._filter(resource, system, condition, f"{at}.filter[{index}]")
@@ -200,7 +198,7 @@ class ValueSets:
         elif not condition.get("value"):
             self._report(resource, "has a filter without a value", at)
         else:
-            table = _Table(self._systems)
+            table = CodeTable(self._uris)
             table.add_root(system.uri, str(condition["value"]))
             yield table
 
@@ -210,8 +208,8 @@ class ValueSets:
             hint = "list the codes; 'all codes' needs a CodeSystem with content 'complete'"
             self._report(resource, f"includes all of '{uri}'", at, hint)
         else:
-            listed = ({"system": uri, "code": code} for code in system.concepts)
-            yield from _table(self._systems, listed)
+            concepts = ({"system": uri, "code": code} for code in system.concepts)
+            yield from listed(self._uris, concepts)
 
     def _report(
         self, resource: Resource, problem: str, at: str = "", hint: str | None = None
@@ -277,93 +275,6 @@ def _by_reference(
                 problems.append(ContentError(problem, code="value-set", where=where))
             found[reference] = resource
     return found
-
-
-class _Table:
-    """Codes of one or more concept sets: those listed, and the roots of those meant with all below.
-
-    A root is compared without dots with the first letters of a code of its own system.
-    """
-
-    __slots__ = ("_listed", "_roots", "_systems")
-
-    def __init__(self, systems: Mapping[str, _System]) -> None:
-        self._systems = systems
-        self._listed: set[tuple[str, str]] = set()
-        self._roots: dict[str, dict[int, set[str]]] = {}
-
-    def __bool__(self) -> bool:
-        return bool(self._listed or self._roots)
-
-    def __call__(self, system: str | None, code: str) -> bool:
-        if (system, code) in self._listed:
-            return True
-        by_length = None if system is None else self._roots.get(system)
-        if by_length is None:
-            return False
-        bare = code.replace(".", "")
-        for length, roots in by_length.items():  # noqa: SIM110 - asked for every set and code
-            if bare[:length] in roots:
-                return True
-        return False
-
-    def among(self, codes: AbstractSet[Coding]) -> AbstractSet[Coding]:
-        """Those of the codes that are members."""
-        found = codes & self._listed
-        roots = self._roots
-        if roots:
-            for coding in codes:
-                if coding[0] in roots and self(*coding):
-                    found |= {coding}
-        return found
-
-    def add_code(self, system: str, code: str) -> None:
-        """Adds one code, under every URI of its system."""
-        self._listed.update((uri, code) for uri in _spellings(self._systems, system))
-
-    def add_root(self, system: str, code: str) -> None:
-        """Adds a code with everything below it, under every URI of its system."""
-        bare = code.replace(".", "")
-        for uri in _spellings(self._systems, system):
-            self._roots.setdefault(uri, {}).setdefault(len(bare), set()).add(bare)
-
-    def add(self, other: _Table) -> None:
-        """Adds all of another table."""
-        self._listed |= other._listed
-        for uri, by_length in other._roots.items():
-            for roots in by_length.values():
-                for root in roots:
-                    self.add_root(uri, root)
-
-
-def _table(systems: Mapping[str, _System], concepts: Iterable[Resource]) -> list[Matcher]:
-    """A test for listed codes; no test at all when the list is empty."""
-    table = _Table(systems)
-    for concept in concepts:
-        table.add_code(concept["system"], concept["code"])
-    return [table] if table else []
-
-
-def _union(systems: Mapping[str, _System], concept_sets: list[list[Matcher]]) -> Matcher:
-    """Member of at least one concept set; those that are plain tables become one table."""
-    table = _Table(systems)
-    others: list[list[Matcher]] = []
-    for tests in concept_sets:
-        if len(tests) == 1 and isinstance(tests[0], _Table):
-            table.add(tests[0])
-        else:
-            others.append(tests)
-    if not others:
-        return table
-    return lambda system, code: (
-        table(system, code) or any(all(test(system, code) for test in tests) for tests in others)
-    )
-
-
-def _spellings(systems: Mapping[str, _System], uri: str) -> tuple[str, ...]:
-    """All URIs of the system that this URI names."""
-    system = systems.get(uri)
-    return (uri,) if system is None else system.uris
 
 
 def _display(concept: Resource, language: str | None) -> str | None:

@@ -109,7 +109,7 @@ class _Run:
                 continue
             scope = evaluation.bind(action=action.json) if action.reads_itself else evaluation
             before = len(outcomes)
-            if (known := self._known(action, here, evaluation)) is not None:
+            if self.known and (known := self._known(action, here, evaluation)) is not None:
                 outcomes.append(known)
             elif action.for_each is None:
                 outcomes.append(self._judge(action, plan, here, scope))
@@ -121,7 +121,7 @@ class _Run:
 
     def _known(self, action: Action, path: str, evaluation: Evaluation) -> ActionOutcome | None:
         """What this very action came to before, where nothing around it is repeated."""
-        found = self.known.get(path) if self.known and evaluation.parent is None else None
+        found = self.known.get(path) if evaluation.parent is None else None
         return found if found is not None and found.action is action else None
 
     def _repeat(
@@ -145,13 +145,14 @@ class _Run:
         self, action: Action, plan: Plan, path: str, evaluation: Evaluation
     ) -> ActionOutcome:
         conditions: tuple[ConditionOutcome, ...] = ()
+        children: tuple[ActionOutcome, ...] = ()
         if action.conditions:
-            conditions = self._conditions(action, evaluation)
-            verdict = _all_of(conditions)
+            verdict, conditions = self._conditions(action, evaluation)
             if verdict is not Verdict.FIRED:
                 return ActionOutcome(action, plan, path, verdict, conditions)
         if action.is_silent:
-            children = self._children(action, plan, path, evaluation)
+            if action.actions or isinstance(action.definition, Plan):
+                children = self._children(action, plan, path, evaluation)
             return ActionOutcome(action, plan, path, Verdict.FIRED, conditions, children=children)
         if isinstance(action.definition, LeftOut):
             reason = action.definition.reason
@@ -181,19 +182,34 @@ class _Run:
             )
         here = f"{path}/{inner.id}"
         nested = self.judge_all(inner.actions, inner, here, evaluation, first_match=False)
+        if not action.actions:
+            return nested
         return nested + self.judge_all(
             action.actions, plan, path, evaluation, first_match=action.first_match
         )
 
-    def _conditions(self, action: Action, evaluation: Evaluation) -> tuple[ConditionOutcome, ...]:
-        """The action's conditions; after a known no only those that are to be explained."""
+    def _conditions(
+        self, action: Action, evaluation: Evaluation
+    ) -> tuple[Verdict, tuple[ConditionOutcome, ...]]:
+        """The action's conditions; after a known no only those that are to be explained.
+
+        They are ANDed: a known no decides; else an error, else missing knowledge.
+        """
+        found = Verdict.FIRED
         outcomes: list[ConditionOutcome] = []
         for condition in action.conditions:
             outcome = self._condition(condition, evaluation)
             outcomes.append(outcome)
-            if outcome.verdict is Verdict.NOT_MET and outcome.trace is None:
-                break
-        return tuple(outcomes)
+            verdict = outcome.verdict
+            if verdict is Verdict.NOT_MET:
+                found = verdict
+                if outcome.trace is None:
+                    break
+            elif found is not Verdict.NOT_MET and (
+                verdict is Verdict.ERROR or found is Verdict.FIRED
+            ):
+                found = verdict
+        return found, tuple(outcomes)
 
     def _condition(self, condition: Condition, evaluation: Evaluation) -> ConditionOutcome:
         if condition.expression is None:
@@ -202,10 +218,14 @@ class _Run:
         try:
             if not program.traced:
                 value = program.evaluate(evaluation, evaluation.focus)
-                return ConditionOutcome(condition, _verdict(value))
+                plain_one = value[0] if type(value) is list and len(value) == 1 else None
+                if plain_one is True or plain_one is False:  # nearly always, so without a call
+                    verdict = Verdict.FIRED if plain_one else Verdict.NOT_MET
+                    return ConditionOutcome(condition, verdict)
+                return ConditionOutcome(condition, _VERDICTS[truth(value)])
             trace = program.explain(evaluation, evaluation.focus)
             value = Incomplete(trace.value) if trace.unknown else trace.value
-            return ConditionOutcome(condition, _verdict(value), trace=trace)
+            return ConditionOutcome(condition, _VERDICTS[truth(value)], trace=trace)
         except EvaluationError as error:
             return ConditionOutcome(condition, Verdict.ERROR, error=error.message)
 
@@ -248,16 +268,6 @@ def _day(expression: Expression, evaluation: Evaluation) -> date | None:
     return date(*day.parts) if isinstance(day, Date) and len(day.parts) == Date.size else None
 
 
-def _verdict(value: list[Any]) -> Verdict:
-    """What a condition's answer means; EvaluationError when it is not a single boolean."""
-    if type(value) is list and len(value) == 1:
-        if value[0] is True:
-            return Verdict.FIRED
-        if value[0] is False:
-            return Verdict.NOT_MET
-    return _VERDICTS[truth(value)]
-
-
 def _values(value: DynamicValue, evaluation: Evaluation) -> list[Any]:
     """What the expression gives; nothing when that is unknown, so that nothing is overwritten."""
     if value.expression is None:
@@ -273,15 +283,3 @@ def _single_resource(expression: Expression, evaluation: Evaluation) -> dict[str
             f"action-resource must give one resource, not {len(found)}: {expression.text}"
         )
     return dict(found[0])
-
-
-def _all_of(conditions: tuple[ConditionOutcome, ...]) -> Verdict:
-    """Conditions are ANDed: a known no decides; else an error, else missing knowledge."""
-    found = Verdict.FIRED
-    for condition in conditions:
-        verdict = condition.verdict
-        if verdict is Verdict.NOT_MET:
-            return verdict
-        if verdict is Verdict.ERROR or found is Verdict.FIRED:
-            found = verdict
-    return found

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 Membership = Callable[[str | None, str], bool]
 """Whether (system, code) is in a value set; the system is None when it is not known.
 
-A test may have a method `among(codes)`, which answers those of a set of such pairs that are in.
+A test may have a method `among(codes)`, which answers those of a set of such pairs that are in,
+and a `directory`: a `Directory` that knows it, None when there is none.
 """
+
+
+class Directory(Protocol):
+    """Many membership tests by their codes."""
+
+    def tables_with(self, coding: tuple[str | None, str]) -> Sequence[Membership]:
+        """The tests of this directory that a code passes, perhaps repeated."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,7 +88,7 @@ class Evaluation:
         self._bound_around: frozenset[str] = frozenset()
         self.wrapped: dict[tuple[str, str | None], list[Any]] = {}
         self._resolved: dict[str, Any] = {}
-        self._indexes: dict[tuple[int, str], CodeIndex] = {}
+        self.indexes: dict[tuple[int, str], CodeIndex] = {}
 
     def bind(self, **variables: Any) -> Evaluation:
         """A child scope with more variables; what does not read them is not evaluated again."""
@@ -136,10 +136,10 @@ class Evaluation:
     def index(self, items: list[Any], leading: Leading) -> CodeIndex:
         """The rows of a variable by the codes that a criterion which starts so asks for."""
         key = (id(items), leading.key)
-        found = self._indexes.get(key)
+        found = self.indexes.get(key)
         if found is None:
             self.budget.charge(len(items))
-            found = self._indexes[key] = CodeIndex(items, leading.path)
+            found = self.indexes[key] = CodeIndex(items, leading.path, leading.directory)
         return found
 
     def resolved(self, reference: str, root: Any) -> Node | None:

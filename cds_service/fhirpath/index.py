@@ -1,8 +1,9 @@
 """Rows by code: which rows of a collection can be in a value set, without asking each of them.
 
 `%obs.where(code.memberOf('X'))` stands in a guideline dozens of times. The codes of a collection
-are collected once per request, every value set is asked once for each distinct code, and each
-`where` then looks at the rows that it can be true of.
+are collected once per request, a directory of value sets says for each distinct code which of them
+it is in, and each `where` then looks at the rows that it can be true of. A value set that no code
+of the chart is in costs one look-up.
 """
 
 from __future__ import annotations
@@ -10,12 +11,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from cds_service.fhirpath.collection import Node
-from cds_service.fhirpath.rows import ODD, codings_of, values_at
+from cds_service.fhirpath.rows import NONE, ODD, codings_of, values_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, KeysView
 
-    from cds_service.fhirpath.definition import Membership
+    from cds_service.fhirpath.definition import Directory, Membership
     from cds_service.fhirpath.rows import Leading, Path, Values
 
 
@@ -27,19 +28,30 @@ class CodeIndex:
     """The rows of one collection by the codes at one path below them.
 
     `uncoded` are the rows without a code, of which membership is empty; `odd` those that have to
-    be evaluated to know.
+    be evaluated to know. Where there are neither, `directory` is the one whose tests are all in
+    `passed` that any row passes.
     """
 
-    __slots__ = ("_by_code", "_doubtful", "_found", "items", "odd", "uncoded")
+    __slots__ = (
+        "_by_code", "_doubtful", "_found", "_known", "directory", "items", "odd", "passed",
+        "uncoded",
+    )  # fmt: skip
 
-    def __init__(self, items: list[Any], path: Path) -> None:
+    def __init__(self, items: list[Any], path: Path, directory: Directory | None = None) -> None:
         self.items = items
         self.uncoded: list[int] = []
         self.odd: list[int] = []
+        self.passed: dict[Membership, list[Coding]] = {}
         self._by_code: dict[Coding, list[int]] = {}
         self._found: dict[Membership, list[int]] = {}
         self._collect(path)
         self._doubtful = [*self.odd, *self.uncoded]
+        self._known = directory
+        self.directory = None if self._doubtful else directory
+        if directory is not None:
+            for coding in self._by_code:
+                for test in directory.tables_with(coding):
+                    self.passed.setdefault(test, []).append(coding)
 
     def _collect(self, path: Path) -> None:
         readers: dict[str | None, Values | None] = {}
@@ -71,7 +83,8 @@ class CodeIndex:
         test = leading.test
         found = self._found.get(test)
         if found is None:
-            codes = _among(test, self._by_code.keys())
+            is_known = self._known is not None and leading.directory is self._known
+            codes = self.passed.get(test, NONE) if is_known else _among(test, self._by_code.keys())
             found = self._found[test] = self._positions(codes) if codes else []
         more = self.odd if leading.whole else self._doubtful
         return sorted([*found, *more]) if more else found

@@ -19,7 +19,7 @@ from cds_service.fhirpath.collection import TEMPORAL_TYPES
 from cds_service.fhirpath.model import ABSTRACT, ancestors, elements_of
 
 if TYPE_CHECKING:
-    from cds_service.fhirpath.definition import Membership
+    from cds_service.fhirpath.definition import Directory, Membership
     from cds_service.fhirpath.model import TypeSpecifier
 
 ODD: Final[Any] = object()
@@ -72,6 +72,11 @@ class Leading:
     path: Path
     test: Membership
     whole: bool = True
+
+    @property
+    def directory(self) -> Directory | None:
+        """Where the value set can be found by its codes."""
+        return getattr(self.test, "directory", None)
 
 
 def leading(path: Path, test: Membership) -> Leading | None:

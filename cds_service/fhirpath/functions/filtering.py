@@ -155,8 +155,6 @@ def exclude(items: list[Any], other: list[Any]) -> list[Any]:
 
 def combine(items: list[Any], other: list[Any]) -> list[Any]:
     """`combine(other)` (5.4.2): all items of both, repetitions kept."""
-    if type(items) is list and type(other) is list and not (items and other):
-        return items or other
     return keep([*items, *other], items, other)
 
 
@@ -165,7 +163,9 @@ def union(items: list[Any], other: list[Any]) -> list[Any]:
     return keep(distinct_items([*items, *other]), items, other)
 
 
-def _build_both(implementation: Callable[..., list[Any]]) -> Build:
+def _build_both(implementation: Callable[..., list[Any]], *, repeats: bool) -> Build:
+    """Both collections in one; `repeats` says that items that are equal all stay."""
+
     def build(compiler: Compiling, site: Site) -> Code:
         other = compiler.operand(site.call.arguments[0], site.scope)
         source, argument = site.receiver.run, other.run
@@ -174,6 +174,8 @@ def _build_both(implementation: Callable[..., list[Any]]) -> Build:
             items, others = source(frame, this), argument(frame, this)
             if items and others:
                 frame.evaluation.budget.charge(len(items) + len(others))
+            elif repeats and type(items) is list and type(others) is list:
+                return items or others
             return implementation(items, others)
 
         return Code(run, joint_types(site.receiver, other), **merged(site.receiver, other))
@@ -219,6 +221,6 @@ TABLE.declare("skip", over_collections(skip, same), arity=(1, 1), section="5.3.6
 TABLE.declare("take", over_collections(take, same), arity=(1, 1), section="5.3.7")
 TABLE.declare("intersect", over_collections(intersect, same), arity=(1, 1), section="5.3.8")
 TABLE.declare("exclude", over_collections(exclude, same), arity=(1, 1), section="5.3.9")
-TABLE.declare("combine", _build_both(combine), arity=(1, 1), section="5.4.2")
-TABLE.declare("union", _build_both(union), arity=(1, 1), section="5.4.1")
+TABLE.declare("combine", _build_both(combine, repeats=True), arity=(1, 1), section="5.4.2")
+TABLE.declare("union", _build_both(union, repeats=False), arity=(1, 1), section="5.4.1")
 TABLE.declare("coalesce", _build_coalesce, arity=(1, None), section="3.0 5.3.10")

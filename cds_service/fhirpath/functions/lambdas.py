@@ -99,16 +99,22 @@ def filtered(receiver: Code, row: Lambda) -> Run:
 
 def _by_code(source: Run, judged: Judged, leading: Leading) -> Run:
     """`where` on the rows that the codes at the start of its criterion lead to."""
+    key, test, directory = leading.key, leading.test, leading.directory
 
     def run_by_code(frame: Frame, this: list[Any]) -> list[Any]:
         items = source(frame, this)
         if not items:
             return items
-        index = frame.evaluation.index(items, leading)
+        evaluation = frame.evaluation
+        index = evaluation.indexes.get((id(items), key))
+        if index is None:
+            index = evaluation.index(items, leading)
+        if directory is not None and index.directory is directory and test not in index.passed:
+            return [] if type(items) is list else Incomplete()
         positions = index.candidates(leading)
         if not positions:
             return [] if type(items) is list else Incomplete()
-        frame.evaluation.budget.charge(len(positions))
+        evaluation.budget.charge(len(positions))
         if index.odd or not leading.whole:
             return judged(frame, items, positions)
         out = [items[position] for position in positions]
