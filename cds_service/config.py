@@ -261,6 +261,16 @@ class Settings:
             without="examples/patients beside the package, else in the working directory",
         ),
     ]
+    workbench_fhir: Annotated[
+        str | None,
+        _Setting(
+            "CDS_WORKBENCH_FHIR",
+            None,
+            setting_values.fhir_base,
+            "FHIR server whose patients the workbench offers first.",
+            without="its example patients",
+        ),
+    ]
 
     @property
     def is_loopback(self) -> bool:

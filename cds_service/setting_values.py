@@ -121,6 +121,16 @@ def web_address(value: str) -> str:
     return value.rstrip("/")
 
 
+def fhir_base(value: str) -> str:
+    """The base URL of a FHIR server, without a slash at the end."""
+    try:
+        return web_address(value)
+    except NotAllowed:
+        raise NotAllowed(
+            "the base URL of a FHIR server, such as http://127.0.0.1:8081/fhir"
+        ) from None
+
+
 def secret(value: str) -> bytes:
     """A secret, as it is written."""
     if len(value.encode()) < LEAST_SECRET_BYTES:

@@ -19,7 +19,7 @@ from cds_service.errors import RequestError
 from cds_service.hooks.service import PROFILES
 from cds_service.web.cds_hooks import Endpoints, json_body
 from cds_service.web.errors import JSON
-from cds_service.web.workbench import card_view, chart, hook_request, orders, why
+from cds_service.web.workbench import card_view, chart, fhir_patients, hook_request, orders, why
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,11 +42,13 @@ def routes(bench: Bench) -> Blueprint:
     def page() -> str:
         """The small EHR, with the first example chosen."""
         services = sorted(bench.hooks.library.services.values(), key=_place_in_care)
+        base = bench.settings.workbench_fhir
         return bench.page(
             "try.html",
             here="try",
             patients=bench.patients.every(),
             first_patient=FIRST_PATIENT,
+            fhir=fhir_patients.choice(bench.hooks, base) if base else None,
             services=services,
             first_hook=FIRST_HOOK,
             keys=_keys(services),
@@ -63,6 +65,7 @@ def routes(bench: Bench) -> Blueprint:
         service = bench.hooks.library.service(str(body.get("service")))
         found = _chart(body, bench)
         message = hook_request.build(_asked(body, found), service)
+        found = found or _read_chart(message, service, bench)
         day = _day(body.get("day")) or datetime.now(bench.settings.zone).date()
         return _json(
             {
@@ -70,6 +73,11 @@ def routes(bench: Bench) -> Blueprint:
                 "name": found.name if found else body.get("patientId"),
                 "asOf": found.as_of if found else None,
                 "request": fhir_json.pretty(message),
+                "resources": {
+                    entry.reference: entry.resource
+                    for section in (found.sections() if found else ())
+                    for entry in section.entries
+                },
             }
         )
 
@@ -145,6 +153,14 @@ def _chart(body: Mapping[str, Any], bench: Bench) -> Chart | None:
     if body.get("source") == "paste":
         return chart.read(_decoded(body, "bundle"))
     return bench.patients.chart(str(body.get("patient")))
+
+
+def _read_chart(message: Mapping[str, Any], service: Service, bench: Bench) -> Chart | None:
+    """The chart on the FHIR server, on the day of the example patient of the same id, if any."""
+    found = fhir_patients.chart(bench.hooks, service, message)
+    if found is None or found.id not in bench.patients.names():
+        return found
+    return replace(found, as_of=bench.patients.chart(found.id).as_of)
 
 
 def _asked(body: Mapping[str, Any], found: Chart | None) -> hook_request.Asked:

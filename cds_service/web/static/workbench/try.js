@@ -74,6 +74,7 @@ async function build() {
     state.keepDay = false;
   }
   remember(JSON.parse(built.request));
+  Object.assign(state.resources, built.resources);
   show("request", built.request, `POST ${address()}`);
   show("curl", curl(), "");
   return true;
