@@ -2,12 +2,13 @@
 PYTHON ?= python3
 VENV   ?= .venv
 PORT   ?= 8080
+FHIR_PORT ?= 8081
 WORKBENCH ?= yes
 BIN     = $(VENV)/bin
 SERVICE = $(BIN)/cds-service
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check quick golden bench docs conformance-docs lock audit sbom clean
+.PHONY: help setup run sandbox test check quick golden bench docs conformance-docs lock audit sbom clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -27,6 +28,9 @@ setup: $(VENV)/test.mark  ## create .venv and install the locked set, test tools
 
 run: $(VENV)/run.mark  ## start the service on http://127.0.0.1:8080 (PORT changes it)
 	CDS_WORKBENCH=$(WORKBENCH) CDS_PORT=$(PORT) $(SERVICE) serve
+
+sandbox: $(VENV)/run.mark  ## the service with a FHIR server of example patients, without Docker; needs npm
+	@$(BIN)/python -m sandbox --port $(PORT) --fhir-port $(FHIR_PORT)
 
 test: setup  ## everything that must hold: style, types, import rules, plans, tests
 	$(BIN)/ruff check .

@@ -26,7 +26,7 @@ REPOSITORY = Path(__file__).parent.parent
 COMPOSE = REPOSITORY / "docker-compose.yml"
 DOCKERFILE = (REPOSITORY / "Dockerfile").read_text()
 PATIENTS = REPOSITORY / "examples" / "patients"
-SEED = REPOSITORY / "docker" / "seed.py"
+SEED = REPOSITORY / "sandbox" / "seed.py"
 
 PINNED = re.compile(r"[a-z0-9/]+:v?\d+\.\d+(\.\d+)?[a-z0-9.-]*")
 INTERPOLATED = re.compile(r"\$\{[A-Z_]+:-([^}]*)\}")
@@ -131,6 +131,23 @@ def test_the_example_that_fetches_from_a_fhir_server_names_the_sandbox():
     assert request["fhirServer"] == address
 
 
+def test_the_workbench_is_on_and_pointed_at_that_server():
+    settings = config.load(services()["cds"]["environment"])
+
+    assert settings.workbench
+    assert settings.workbench_fhir == services()["fhir"]["environment"]["hapi.fhir.server_address"]
+
+
+def test_the_loader_is_pointed_at_the_fhir_server_and_the_examples():
+    seed_service = services()["seed"]
+    script, base, folder = seed_service["command"][1:]
+    mounts = dict(volume.split(":")[1::-1] for volume in seed_service["volumes"])
+
+    assert base == "http://fhir:8080/fhir"
+    assert (REPOSITORY / mounts[script]).samefile(SEED)
+    assert (REPOSITORY / mounts[folder]).samefile(PATIENTS)
+
+
 def test_every_image_is_pinned_by_version():
     images = [service["image"] for service in services().values() if "image" in service]
     images += re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)
@@ -178,11 +195,15 @@ def test_the_health_check_of_the_image_tells_up_from_down(server):
 
 
 class Sandbox(BaseHTTPRequestHandler):
-    """A FHIR server that knows transactions of PUTs, and says no to the first `late` look-ups."""
+    """A FHIR server that knows transactions of PUTs, and says no to the first `late` look-ups.
+
+    It refuses the transaction that holds `refuses`, or that entry alone, as servers do both.
+    """
 
     resources: dict[str, Any]
     late: int
     refuses: str | None
+    entry_alone: bool
 
     def do_GET(self) -> None:
         type(self).late -= 1
@@ -192,16 +213,20 @@ class Sandbox(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         bundle = json.loads(body)
         assert (self.path, bundle["type"]) == ("/fhir", "transaction")
-        for entry in bundle["entry"]:
+        said = [{"response": {"status": "200 OK"}} for _ in bundle["entry"]]
+        for position, entry in enumerate(bundle["entry"]):
             assert entry["request"]["method"] == "PUT"
             if entry["request"]["url"] == self.refuses:
-                self.answer(422)
-                return
+                if not self.entry_alone:
+                    self.answer(422)
+                    return
+                said[position] = {"response": {"status": "422"}}
+                continue
             self.resources[entry["request"]["url"]] = entry["resource"]
-        self.answer(200)
+        self.answer(200, {"resourceType": "Bundle", "type": "transaction-response", "entry": said})
 
-    def answer(self, status: int) -> None:
-        body = b'{"resourceType": "OperationOutcome"}'
+    def answer(self, status: int, resource: object = None) -> None:
+        body = json.dumps(resource or {"resourceType": "OperationOutcome"}).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -212,8 +237,10 @@ class Sandbox(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def sandbox(*, late: int = 0, refuses: str | None = None) -> Iterator[tuple[str, dict[str, Any]]]:
-    state = {"resources": {}, "late": late, "refuses": refuses}
+def sandbox(
+    *, late: int = 0, refuses: str | None = None, entry_alone: bool = False
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    state = {"resources": {}, "late": late, "refuses": refuses, "entry_alone": entry_alone}
     handler = type("State", (Sandbox,), state)
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
@@ -277,6 +304,14 @@ def test_the_seed_says_what_was_refused():
 
     assert run.returncode == 1
     assert "cauda-equina.json: the FHIR server answered 422" in run.stderr
+
+
+def test_the_seed_says_which_resource_was_refused_in_a_transaction_that_was_not():
+    with sandbox(refuses="Patient/cauda-equina", entry_alone=True) as (base, _):
+        run = seed(base)
+
+    assert run.returncode == 1
+    assert "cauda-equina.json: the FHIR server refused Patient/cauda-equina got 422" in run.stderr
 
 
 def test_the_seed_says_when_there_is_nothing_to_load(tmp_path):

@@ -1,15 +1,14 @@
 """Puts the example patients into a FHIR server: `seed.py BASE_URL FOLDER`.
 
 Every Bundle in FOLDER becomes one transaction that puts each resource under its own id, so that
-running it again changes nothing. Waits for the server to come up. Standard library only.
+running it again changes nothing. Waits for the server to come up. `FHIR_TOKEN` is shown to a server
+that asks for a token. Standard library only: docker-compose.yml runs it in a bare Python image.
 """
-
-# A script, not a package; it prints what it does, and its one address comes from the command line.
-# ruff: noqa: INP001, S310, T201
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 import urllib.error
@@ -20,6 +19,12 @@ from typing import Any
 WAIT_S = 300
 _PAUSE_S = 1.0
 _TIMEOUT_S = 60
+_REFUSALS = {401, 403}
+"""Answers that waiting does not change."""
+
+
+class Refused(Exception):
+    """The server took the transaction and not what is in it; the argument says which and why."""
 
 
 def transaction(bundle: dict[str, Any]) -> dict[str, Any]:
@@ -44,8 +49,12 @@ def wait_for(base: str, wait_s: float = WAIT_S) -> None:
     end = time.monotonic() + wait_s
     while True:
         try:
-            with urllib.request.urlopen(f"{base}/metadata", timeout=_TIMEOUT_S):
+            with urllib.request.urlopen(_request(f"{base}/metadata"), timeout=_TIMEOUT_S):
                 return
+        except urllib.error.HTTPError as error:
+            if error.code in _REFUSALS or time.monotonic() > end:
+                raise
+            time.sleep(_PAUSE_S)
         except OSError:
             if time.monotonic() > end:
                 raise
@@ -53,14 +62,26 @@ def wait_for(base: str, wait_s: float = WAIT_S) -> None:
 
 
 def send(base: str, bundle: dict[str, Any]) -> None:
-    """Post one transaction; raises OSError when the server refuses it."""
-    request = urllib.request.Request(
-        base,
-        data=json.dumps(bundle).encode(),
-        headers={"Content-Type": "application/fhir+json", "Accept": "application/fhir+json"},
-    )
-    with urllib.request.urlopen(request, timeout=_TIMEOUT_S):
-        pass
+    """Post one transaction.
+
+    Raises:
+        OSError: the server refuses the transaction, or cannot be reached.
+        Refused: it answers 200 and refuses one of the resources.
+    """
+    request = _request(base, json.dumps(bundle).encode())
+    with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:
+        said = json.load(answer)
+    for sent, got in zip(bundle["entry"], said.get("entry", ()), strict=False):
+        status = str(got.get("response", {}).get("status", "200"))
+        if not status.startswith("2"):
+            raise Refused(f"{sent['request']['url']} got {status}: {json.dumps(got)[:2000]}")
+
+
+def _request(url: str, body: bytes | None = None) -> urllib.request.Request:
+    headers = {"Content-Type": "application/fhir+json", "Accept": "application/fhir+json"}
+    if token := os.environ.get("FHIR_TOKEN"):
+        headers["Authorization"] = f"Bearer {token}"
+    return urllib.request.Request(url, data=body, headers=headers)
 
 
 def main(base: str, folder: Path) -> int:
@@ -81,6 +102,9 @@ def main(base: str, folder: Path) -> int:
     except urllib.error.HTTPError as error:
         said = error.read(2000).decode("utf-8", "replace")
         print(f"{place}: the FHIR server answered {error.code}: {said}", file=sys.stderr)
+        return 1
+    except Refused as error:
+        print(f"{place}: the FHIR server refused {error}", file=sys.stderr)
         return 1
     except OSError as error:
         print(f"{place}: the FHIR server cannot be reached: {error}", file=sys.stderr)
