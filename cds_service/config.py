@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _PREFIX = "CDS_"
+_COLLECTOR = "OTEL_EXPORTER_OTLP_ENDPOINT"  # OpenTelemetry reads it itself
 
 
 class ConfigError(CdsError):
@@ -242,6 +243,16 @@ class Settings:
             without="the address of the request",
         ),
     ]
+    telemetry: Annotated[
+        bool | None,
+        _Setting(
+            "CDS_TELEMETRY",
+            None,
+            setting_values.yes_or_no,
+            "Whether traces are sent to an OpenTelemetry collector; needs the extra `telemetry`.",
+            without="yes where `OTEL_EXPORTER_OTLP_ENDPOINT` is set and the extra is installed",
+        ),
+    ]
     workbench: Annotated[
         bool,
         _Setting(
@@ -328,6 +339,7 @@ def load(environ: Mapping[str, str]) -> Settings:
     values: dict[str, Any] = {
         "plans": _beside("plan_definitions"),
         "workbench_patients": _beside("examples/patients"),
+        "telemetry": None if environ.get(_COLLECTOR, "").strip() else False,
     }
     for name, about in _settings().items():
         text = given.get(about.variable, about.default)

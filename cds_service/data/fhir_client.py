@@ -9,13 +9,14 @@ import re
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 from cds_service import fhir_json
 from cds_service.data import outbound
 from cds_service.data.guarded_http import GuardedHttp, NoAnswer
 from cds_service.data.waiting import Waiting
 from cds_service.errors import RequestError
+from cds_service.spans import UNTRACED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from cds_service.data.deadline import Deadline
     from cds_service.data.outbound import Guard
+    from cds_service.spans import Tracer
 
 _TOKEN = re.compile(r"[!-~]+")
 
@@ -60,6 +62,7 @@ class FhirReader:
         allow_open_servers: whether a server is read without an access token (AUTHZ-17).
         on_refusal: told the reason, once per call, when a call's server is not read.
         while_waiting: entered by a call for as long as it waits for its reads.
+        tracer: told of each read or search, with the host of the server.
         max_pages: pages of one search that are read.
         max_bytes: bytes of one answer, unpacked.
         max_entries: Bundle entries of one search after which no further page is read.
@@ -73,6 +76,7 @@ class FhirReader:
         allow_open_servers: bool = False,
         on_refusal: Callable[[str], None] = lambda _: None,
         while_waiting: Callable[[], AbstractContextManager[None]] = nullcontext,
+        tracer: Tracer = UNTRACED,
         max_pages: int = 20,
         max_bytes: int = 5_000_000,
         max_entries: int = 10_000,
@@ -82,6 +86,7 @@ class FhirReader:
         self.while_waiting = while_waiting
         self.max_pages = max_pages
         self.max_entries = max_entries
+        self._tracer = tracer
         self._guard = guard or outbound.AnyPublicServer()
         self._waiting = Waiting()
         self._http = GuardedHttp(
@@ -129,6 +134,19 @@ class FhirReader:
         return self._pages(server, f"{server.base.rstrip('/')}/", (bundle,), deadline)
 
     def _pages(
+        self,
+        server: FhirServer,
+        url: str,
+        first: tuple[Mapping[str, Any], ...],
+        deadline: Deadline,
+    ) -> Answer:
+        host = urlsplit(server.base).hostname or ""
+        with self._tracer.span("fhir.read", host=host) as span:
+            answer = self._read(server, url, first, deadline)
+            span.note(pages=len(answer.documents), complete=answer.failure is None)
+        return answer
+
+    def _read(
         self,
         server: FhirServer,
         url: str,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import nullcontext
+from contextvars import copy_context
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -164,7 +165,9 @@ def _answers(
     deadline = _token_deadline(message, deadline)
     executor = ThreadPoolExecutor(_MAX_THREADS, thread_name_prefix="fhir-read")
     futures: list[Future[Answer] | None] = [
-        None if refusal or job.problem() else executor.submit(job.run, reader, server, deadline)
+        None
+        if refusal or job.problem()
+        else executor.submit(copy_context().run, job.run, reader, server, deadline)
         for job in reads
     ]
     under_way = [each for each in futures if each]

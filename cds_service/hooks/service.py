@@ -13,6 +13,7 @@ from cds_service.errors import UnknownService, did_you_mean
 from cds_service.fhirpath import Incomplete
 from cds_service.hooks import adaptation, cards, decision_record, languages, quieting, schemas
 from cds_service.messages import DEFAULT_LANGUAGE
+from cds_service.spans import UNTRACED
 from cds_service.store import Asking, Decision, Recalled, Sender
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from cds_service.data.fhir_client import FhirReader
     from cds_service.data.plan_library import PlanLibrary
     from cds_service.engine import ActionOutcome, Service
+    from cds_service.spans import Tracer
     from cds_service.store import Store
     from cds_service.tenants import Tenant
 
@@ -76,7 +78,7 @@ class HookService:
 
     profiles = PROFILES
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  what the edge wires
         self,
         library: PlanLibrary,
         *,
@@ -85,6 +87,7 @@ class HookService:
         store: Store | None = None,
         profile: str = DEFAULT_PROFILE,
         readers: Mapping[str, FhirReader] | None = None,
+        tracer: Tracer = UNTRACED,
     ) -> None:
         self.library = library
         self.reader = reader
@@ -92,6 +95,7 @@ class HookService:
         self.store = store
         self.profile = profile
         self.readers = readers or {}
+        self._tracer = tracer
 
     def chosen(self, profile: str | None) -> str:
         """The profile asked for, or this site's; raises UnknownService for one that is not ours."""
@@ -224,10 +228,14 @@ class HookService:
         self, question: Question, known: Mapping[str, ActionOutcome] | None = None
     ) -> Outcome:
         """What the plan comes to; `known` as `apply` takes it."""
-        plan = self.library.service(question.service).plan
-        if known is None:
-            return apply(plan, question.situation)
-        return apply(plan, question.situation, known)
+        service = self.library.service(question.service)
+        profile = question.reader.profile
+        with self._tracer.span(
+            "cds.evaluate", service=service.id, hook=service.hook, profile=profile
+        ):
+            if known is None:
+                return apply(service.plan, question.situation)
+            return apply(service.plan, question.situation, known)
 
     def answer(self, question: Question) -> Answer:
         """The second half of `call`: apply the plan and make the cards."""

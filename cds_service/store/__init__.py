@@ -16,6 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cds_service.errors import StoreUnavailable
+from cds_service.spans import UNTRACED
 from cds_service.store import decision_log, export, feedback_log, overrides, retention
 from cds_service.store.bounded import Bounded
 from cds_service.store.database import Database
@@ -38,6 +39,8 @@ from cds_service.store.seen_tokens import SeenTokens
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
+
+    from cds_service.spans import Tracer
 
 FEEDBACK_PATIENCE_MS = 5000
 """How long a feedback message waits for another writer."""
@@ -77,12 +80,14 @@ class Store:
         on_lost: Callable[[int], None] | None = None,
         pseudonym_key: bytes | None = None,
         keep: Retention | None = None,
+        tracer: Tracer = UNTRACED,
     ) -> None:
         self.database = Database(url)
+        self._tracer = tracer
         self._pseudonyms = Pseudonyms(self.database, pseudonym_key)
         self._bounded = Bounded()
         self._pruner = Pruner(self.database, keep) if keep else None
-        self.seen_tokens = SeenTokens(self.database)
+        self.seen_tokens = SeenTokens(self.database, tracer)
         self._decisions = DecisionWriter(
             self._write_decisions, most_waiting=most_waiting, on_lost=on_lost
         )
@@ -128,7 +133,10 @@ class Store:
         """
         self._decisions.flush(_OWN_DECISIONS_WITHIN_S)  # the cards may have gone out just now
         try:
-            with self.database.writing(FEEDBACK_PATIENCE_MS) as connection:
+            with (
+                self._tracer.span("store.write", kind="feedback", rows=len(items)),
+                self.database.writing(FEEDBACK_PATIENCE_MS) as connection,
+            ):
                 return feedback_log.add(connection, sender, items, received)
         except StoreUnavailable as error:
             raise StoreUnavailable(
@@ -175,7 +183,10 @@ class Store:
             yield from export.quieted(connection)
 
     def _write_decisions(self, decisions: Sequence[Decision]) -> None:
-        with self.database.writing(DECISION_PATIENCE_MS) as connection:
+        with (
+            self._tracer.span("store.write", kind="decisions", rows=len(decisions)),
+            self.database.writing(DECISION_PATIENCE_MS) as connection,
+        ):
             decision_log.insert(connection, decisions)
         if self._pruner is not None:
             self._pruner.look()

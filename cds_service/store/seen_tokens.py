@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.dialects import postgresql, sqlite
 
+from cds_service.spans import UNTRACED
 from cds_service.store.tables import seen_token, text
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from cds_service.spans import Tracer
     from cds_service.store.database import Database
 
 PATIENCE_MS = 500
@@ -28,8 +30,9 @@ _FORGET_EVERY = timedelta(minutes=1)
 class SeenTokens:
     """The tokens that were claimed and have not expired long ago."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, tracer: Tracer = UNTRACED) -> None:
         self._database = database
+        self._tracer = tracer
         self._forgot_at: datetime | None = None
 
     def claim(self, jti_hash: str, issuer: str, expires_at: datetime, *, now: datetime) -> bool:
@@ -45,7 +48,10 @@ class SeenTokens:
             StoreUnavailable: it cannot be told.
         """
         row = {"issuer": text(issuer), "jti_hash": jti_hash, "expires_at": expires_at}
-        with self._database.writing(PATIENCE_MS, is_durable=False) as connection:
+        with (
+            self._tracer.span("store.write", kind="used token", rows=1),
+            self._database.writing(PATIENCE_MS, is_durable=False) as connection,
+        ):
             dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
             insert = dialect.insert(seen_token).values(row).on_conflict_do_nothing()
             new = connection.execute(insert.returning(seen_token.c.jti_hash)).scalar()

@@ -16,6 +16,7 @@ from cds_service.data.outbound import AllowList
 from cds_service.errors import StoreUnavailable
 from cds_service.hooks.languages import LANGUAGES
 from cds_service.hooks.service import PROFILES, HookService
+from cds_service.spans import UNTRACED
 from cds_service.store import Retention, Store
 from cds_service.web import (
     auth,
@@ -27,6 +28,7 @@ from cds_service.web import (
     metrics,
     openapi,
     pages,
+    telemetry,
     workbench,
 )
 from cds_service.web.admission import Admission, Places
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from cds_service.config import Settings
     from cds_service.data.plan_library import PlanLibrary
     from cds_service.tenants import Tenant
+    from cds_service.web.telemetry import OpenTelemetry
 
 _ANY_LOCALHOST = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?\Z")
 _PREFLIGHT_MAX_AGE_S = 600
@@ -47,8 +50,12 @@ LENT_PLACES = 32
 """Calls of one process that may wait for FHIR servers beside those that are worked on."""
 
 
-def create_app(settings: Settings, *, log: TextIO | None = None) -> Flask:
+def create_app(
+    settings: Settings, *, log: TextIO | None = None, traces: OpenTelemetry | None = None
+) -> Flask:
     """The service as a WSGI application; events go to `log`, standard error by default.
+
+    Spans go to `traces`, where a site has them.
 
     A database that does not answer now stops nothing: calls are answered, feedback is refused with
     503 and `/ready` says so, until it does. Holds no open connection, so that it may be forked.
@@ -61,6 +68,7 @@ def create_app(settings: Settings, *, log: TextIO | None = None) -> Flask:
     logger = logs.make_logger(settings.log_level, log)
     library = plan_library.load(settings.plans, leave_out=settings.leaves_out)
     counts = metrics.Metrics()
+    tracer = traces or UNTRACED
 
     def lost(decisions: int) -> None:
         counts.unrecorded(decisions)
@@ -71,6 +79,7 @@ def create_app(settings: Settings, *, log: TextIO | None = None) -> Flask:
         on_lost=lost,
         pseudonym_key=settings.pseudonym_key,
         keep=_retention(settings),
+        tracer=tracer,
     )
     try:
         store.prepare()
@@ -80,7 +89,7 @@ def create_app(settings: Settings, *, log: TextIO | None = None) -> Flask:
     places = Places(settings.threads, lent=LENT_PLACES)
     hooks = HookService(
         library,
-        reader=_reader(places, allow_open_servers=settings.open_fhir_servers),
+        reader=_reader(places, tracer=tracer, allow_open_servers=settings.open_fhir_servers),
         deadline_s=settings.deadline_s,
         store=store,
         profile=settings.profile,
@@ -88,11 +97,13 @@ def create_app(settings: Settings, *, log: TextIO | None = None) -> Flask:
             tenant.id: _reader(
                 places,
                 AllowList(tenant.fhir_servers),
+                tracer=tracer,
                 ca_bundle=tenant.ca_bundle,
                 allow_open_servers=tenant.reads_without_token,
             )
             for tenant in known
         },
+        tracer=tracer,
     )
     app = Flask(__name__)
     app.extensions["store"] = store
@@ -104,6 +115,8 @@ def create_app(settings: Settings, *, log: TextIO | None = None) -> Flask:
     app.url_map.strict_slashes = False  # served with and without, never redirected (DISC-24)
     app.url_map.merge_slashes = False
     logs.attach(app, logger)
+    if traces is not None:
+        telemetry.attach(app, traces)
     errors.register(app)
     if known:
         protects = settings.discovery == "protected"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 
-from cds_service.web import LENT_PLACES, create_app, logs, metrics
+from cds_service.web import LENT_PLACES, create_app, logs, metrics, telemetry
 from cds_service.web.reloading import Reloading
 from cds_service.web.worker import Worker
 
@@ -35,12 +35,14 @@ def serve(settings: Settings, *, reload: bool = False) -> None:
 
     Raises:
         ContentErrors: the guideline content has problems; nothing was started.
+        ConfigError: traces were asked for, and what sends them is not installed.
     """
     started_by = os.getpid()
     logs.withhold_texts()
     counts = metrics.share_between_processes()
     try:
-        application = Reloading(lambda: create_app(settings), tell)
+        traces = telemetry.from_settings(settings)
+        application = Reloading(lambda: create_app(settings, traces=traces), tell)
         _Server(application, settings, reload=reload).run()
     finally:
         if os.getpid() == started_by:  # a worker that ends comes through here as well

@@ -118,9 +118,12 @@ def serving(
 ) -> Iterator[Server]:
     """Start the command in a folder of its own, wait until it says where it is, stop it after.
 
-    Temporary files go into the folder as well.
+    Temporary files go into the folder as well. Settings are named without `CDS_`.
     """
-    variables = {f"CDS_{name}": value for name, value in environ.items()}
+    variables = {
+        name if name.startswith("OTEL_") else f"CDS_{name}": value
+        for name, value in environ.items()
+    }
     errors = folder / "stderr"
     with errors.open("w") as stderr:
         process = subprocess.Popen(
