@@ -23,6 +23,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_LONGEST_NAME = 80
+
 
 @dataclass(frozen=True, slots=True)
 class Where:
@@ -169,3 +171,8 @@ def did_you_mean(name: str, known: Iterable[str]) -> str | None:
     if not close:
         return None
     return "did you mean " + " or ".join(f"'{match}'" for match in close) + "?"
+
+
+def short(name: str) -> str:
+    """`name` as a sentence may repeat it: what a client chose is cut after 80 characters."""
+    return name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 MAX_DEPTH = 64
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+_FIRST_CHARACTERS = 4  # JSON starts with ASCII: a NUL among these bytes is UTF-16 or UTF-32
 
 # Numbers beyond this are refused where they are read: arithmetic on 1e999999999 never ends.
 _MAX_DIGITS = 1000
@@ -131,14 +133,14 @@ def _decode(body: bytes, max_depth: int) -> tuple[Any, int]:
     except RecursionError:
         raise too_deep from None
     except UnicodeDecodeError as error:
-        raise _unicode_problem(body, error) from None
+        raise _encoding_problem(body) or _unicode_problem(body, error) from None
     except DecimalException:
         raise _Unusable(
             f"a number has over {_MAX_DIGITS} digits or an exponent beyond {_MAX_EXPONENT}",
             hint="send numbers that a double can hold",
         ) from None
     except msgspec.MsgspecError as error:
-        raise _syntax_problem(body, str(error)) from None
+        raise _encoding_problem(body) or _syntax_problem(body, str(error)) from None
     keys = _count_keys(max_depth, value)
     if keys is None:
         raise too_deep
@@ -152,6 +154,14 @@ def _unicode_problem(body: bytes, error: UnicodeDecodeError) -> _Unusable:
     except UnicodeDecodeError as whole:
         offset = whole.start
     return _Unusable(f"it is not UTF-8 ({error.reason})", offset=offset, hint="send UTF-8")
+
+
+def _encoding_problem(body: bytes) -> _Unusable | None:
+    """What is wrong when the text is JSON to its sender, in an encoding that JSON no longer has."""
+    is_wide = body.startswith(_UTF_16_MARKS) or b"\0" in body[:_FIRST_CHARACTERS]
+    if not is_wide:
+        return None
+    return _Unusable("it is UTF-16 or UTF-32", offset=0, hint="send the body in UTF-8")
 
 
 def _syntax_problem(body: bytes, text: str) -> _Unusable:

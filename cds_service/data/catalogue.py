@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cds_service.errors import UnknownService, did_you_mean
+from cds_service.errors import UnknownService, did_you_mean, short
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -46,7 +46,7 @@ class Catalogue:
         of_type = self._of_type(resource_type)
         if id_ not in of_type:
             raise UnknownService(
-                f"there is no {resource_type} '{id_}'",
+                f"there is no {resource_type} '{short(id_)}'",
                 code="not-found",
                 hint=did_you_mean(id_, of_type) or f"all are listed at /fhir/{resource_type}",
             )
@@ -55,7 +55,7 @@ class Catalogue:
     def _of_type(self, resource_type: str) -> dict[str, Mapping[str, Any]]:
         if resource_type not in self._by_type:
             raise UnknownService(
-                f"'{resource_type}' is not served here",
+                f"'{short(resource_type)}' is not served here",
                 code="not-found",
                 hint=did_you_mean(resource_type, self._by_type)
                 or f"the types are: {', '.join(self._by_type)}",

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING
 
 from cds_service import fhir_json
 from cds_service.engine import Content, Source, compile_content, compile_what_works
-from cds_service.errors import ContentError, ContentErrors, UnknownService, Where, did_you_mean
+from cds_service.errors import (
+    ContentError,
+    ContentErrors,
+    UnknownService,
+    Where,
+    did_you_mean,
+    short,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -49,7 +56,7 @@ class PlanLibrary:
                 )
             known = ", ".join(self.content.services) or "none"
             raise UnknownService(
-                f"there is no service '{service_id}'",
+                f"there is no service '{short(service_id)}'",
                 hint=did_you_mean(service_id, self.services) or f"the services are: {known}",
             )
         return service
@@ -61,7 +68,7 @@ class PlanLibrary:
             if url in (plan.canonical, plan.id):
                 return plan
         ids = [plan.id for plan in self.content.plans.values()]
-        raise UnknownService(f"there is no plan '{reference}'", hint=did_you_mean(url, ids))
+        raise UnknownService(f"there is no plan '{short(reference)}'", hint=did_you_mean(url, ids))
 
 
 def load(directory: Path, *, traced: bool = False, leave_out: bool = False) -> PlanLibrary:

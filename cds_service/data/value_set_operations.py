@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cds_service.errors import UnknownService, did_you_mean
+from cds_service.errors import UnknownService, did_you_mean, short
 from cds_service.terminology import ALTERNATE_URI
 
 if TYPE_CHECKING:
@@ -60,10 +60,12 @@ class Terminology:
         found = self._sets.get(url)
         if found is None:
             hint = did_you_mean(url, self._sets)
-            raise UnknownService(f"no ValueSet '{url}' is loaded", code="not-found", hint=hint)
+            raise UnknownService(
+                f"no ValueSet '{short(url)}' is loaded", code="not-found", hint=hint
+            )
         if version not in {"", found.get("version")}:
             raise UnknownService(
-                f"the ValueSet '{url}' is not loaded in version '{version}'",
+                f"the ValueSet '{short(url)}' is not loaded in version '{short(version)}'",
                 code="not-found",
                 hint=f"its version here is {found.get('version', 'not numbered')}",
             )

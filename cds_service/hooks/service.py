@@ -9,7 +9,7 @@ from cds_service import fhir_json
 from cds_service.data import prefetch
 from cds_service.data.deadline import Deadline
 from cds_service.engine import Outcome, Situation, apply
-from cds_service.errors import UnknownService, did_you_mean
+from cds_service.errors import UnknownService, did_you_mean, short
 from cds_service.fhirpath import Incomplete
 from cds_service.hooks import adaptation, cards, decision_record, languages, quieting, schemas
 from cds_service.messages import DEFAULT_LANGUAGE
@@ -102,7 +102,7 @@ class HookService:
         chosen = profile or self.profile
         if chosen not in PROFILES:
             raise UnknownService(
-                f"there is no profile '{chosen}'",
+                f"there is no profile '{short(chosen)}'",
                 hint=did_you_mean(chosen, PROFILES) or f"the profiles are: {', '.join(PROFILES)}",
             )
         return chosen

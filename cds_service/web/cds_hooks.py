@@ -17,6 +17,7 @@ from flask import Blueprint, Response, current_app, g, request
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from cds_service import fhir_json
+from cds_service.errors import short
 from cds_service.web import auth
 from cds_service.web.errors import JSON
 from cds_service.web.logs import elapsed_ms, note
@@ -134,12 +135,15 @@ def json_body() -> Any:
         media_type.startswith("application/") and media_type.endswith("+json")
     )
     if not is_json:
-        sent = f"not {media_type}" if media_type else "and the request names none"
+        sent = f"not {short(media_type)}" if media_type else "and the request names none"
         raise UnsupportedMediaType(
             f"the body must be JSON, {sent}; send the header Content-Type: {JSON}"
         )
     if request.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
-        raise UnsupportedMediaType("send the body as it is, without Content-Encoding")
+        raise UnsupportedMediaType(
+            "the body is compressed (Content-Encoding), and nothing is unpacked here; "
+            "send it as it is, without that header"
+        )
     body = request.get_data(cache=False)
     if len(body) > current_app.config["MAX_BODY_BYTES"]:
         raise RequestEntityTooLarge

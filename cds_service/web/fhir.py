@@ -17,7 +17,7 @@ from werkzeug.exceptions import NotAcceptable
 
 from cds_service.data.catalogue import Catalogue, summary
 from cds_service.data.search import parse
-from cds_service.errors import UnknownService, did_you_mean
+from cds_service.errors import UnknownService, did_you_mean, short
 from cds_service.web.capability import FHIR_JSON, OPERATIONS, statement
 from cds_service.web.cds_hooks import DISCOVERY_MAX_AGE_S
 from cds_service.web.errors import JSON
@@ -60,7 +60,7 @@ class Face:
         if resource_id.startswith("$") and resource_type in OPERATIONS:
             names = [f"${name}" for name in OPERATIONS[resource_type]]
             raise UnknownService(
-                f"{resource_type} has no operation '{resource_id}' at this address",
+                f"{resource_type} has no operation '{short(resource_id)}' at this address",
                 code="not-found",
                 hint=did_you_mean(resource_id, names) or f"see {PATH}/metadata",
             )

@@ -20,7 +20,7 @@ from cds_service.data.parameters import Arguments, named, problem
 from cds_service.data.value_set_operations import Selection, Terminology
 from cds_service.engine import apply, request_group
 from cds_service.engine.activity_apply import apply_activity
-from cds_service.errors import UnknownService, did_you_mean
+from cds_service.errors import UnknownService, did_you_mean, short
 from cds_service.hooks.chart import Asked, situation
 from cds_service.web.capability import FHIR_JSON
 from cds_service.web.cds_hooks import json_body
@@ -162,11 +162,11 @@ class Operations:
         if plan is None:
             hint = did_you_mean(url, plans)
             raise UnknownService(
-                f"no PlanDefinition '{url}' is loaded", code="not-found", hint=hint
+                f"no PlanDefinition '{short(url)}' is loaded", code="not-found", hint=hint
             )
         if version not in {"", plan.version}:
             raise UnknownService(
-                f"the PlanDefinition '{url}' is not loaded in version '{version}'",
+                f"the PlanDefinition '{short(url)}' is not loaded in version '{short(version)}'",
                 code="not-found",
                 hint=f"loaded is {plan.versioned}",
             )
