@@ -9,6 +9,7 @@
     ├── UnknownService        no such service                     HTTP 404
     ├── PrefetchUnavailable   required data cannot be had         HTTP 412
     ├── StoreUnavailable      nothing can be written durably      HTTP 503
+    ├── CohortError           a cohort of `simulate` cannot be read   (exit 2)
     └── EvaluationError       one action could not be judged; the others still run
 
 Anything else that is raised is a bug. No state, no logging, no imports from the package.
@@ -163,6 +164,12 @@ class EvaluationError(CdsError):
     """An expression failed on this data; the action that holds it gets the verdict *error*."""
 
     default_code = "evaluation"
+
+
+class CohortError(CdsError):
+    """A cohort to simulate on cannot be read as it is, or not with what is installed."""
+
+    default_code = "cohort"
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str | None:

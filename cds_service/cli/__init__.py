@@ -21,6 +21,7 @@ from cds_service.cli.integration_command import integration
 from cds_service.cli.lint_command import lint
 from cds_service.cli.new_commands import new
 from cds_service.cli.serve_command import serve
+from cds_service.cli.simulate_command import simulate
 from cds_service.cli.test_command import test
 from cds_service.cli.translation_commands import translations
 from cds_service.errors import CdsError
@@ -55,6 +56,7 @@ for command in (
     case,
     new,
     diff,
+    simulate,
     guideline,
     integration,
     conformance,

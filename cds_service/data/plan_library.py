@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cds_service import fhir_json
@@ -22,8 +23,7 @@ from cds_service.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping, Sequence
 
     from cds_service.engine import Plan, Service
 
@@ -95,6 +95,18 @@ def load(directory: Path, *, traced: bool = False, leave_out: bool = False) -> P
     else:
         content = compile_content(sources, traced=traced)
     return PlanLibrary(directory, content, digest.hexdigest()[:12])
+
+
+def of_sources(directory: Path, sources: Sequence[Source]) -> PlanLibrary:
+    """The library of guideline files that were read before, in the order of their names.
+
+    Raises ContentErrors with all problems found.
+    """
+    ordered = sorted(sources, key=lambda source: Path(source.file).parts)
+    digest = hashlib.sha256()
+    for source in ordered:
+        digest.update(f"{source.file}\0{source.text}\0".encode())
+    return PlanLibrary(directory, compile_content(ordered), digest.hexdigest()[:12])
 
 
 def guideline_files(directory: Path) -> Iterator[Path]:
