@@ -6,10 +6,12 @@ elsewhere the system's is used.
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 FOLDER = Path(__file__).parent
 SERVER = FOLDER / "fhir_server.mjs"
@@ -44,8 +46,23 @@ def install() -> None:
 
 
 def is_installed() -> bool:
-    """Whether the packages are there and not older than the lock file."""
-    return _INSTALLED.is_file() and _INSTALLED.stat().st_mtime >= _LOCK.stat().st_mtime
+    """Whether the packages that are there are those of the lock file."""
+    if not _INSTALLED.is_file():
+        return False
+    wanted, there = _packages(_LOCK), _packages(_INSTALLED)
+    return all(
+        there[name] == entry if name in there else entry.get("optional", False)
+        for name, entry in wanted.items()
+    )
+
+
+def _packages(lock: Path) -> dict[str, dict[str, Any]]:
+    """What a lock file of npm lists, by the folder of each package; nothing for another file."""
+    try:
+        listed: dict[str, dict[str, Any]] = json.loads(lock.read_bytes())["packages"]
+    except (ValueError, KeyError):
+        return {}
+    return {name: entry for name, entry in listed.items() if name}
 
 
 def executable() -> str:
