@@ -123,14 +123,17 @@ def _per_row(receiver: Code, shared: RowPart) -> Code:
     """The call of a body that depends on its focus only; of a row, with what JSON tells of it."""
     body = shared.code
     is_row = receiver.path == ()
+    fact = body.fact if is_row else None
     return Code(
         shared.called_on(receiver.run, stable=receiver.stable),
         body.types,
         uses=receiver.uses,
         reads=body.reads | receiver.reads,
-        fact=body.fact if is_row else None,
+        fact=None if fact is not None and fact.is_costly else fact,
         guard=body.guard if is_row else None,
         leading=body.leading if is_row else None,
+        reading=body.reading if is_row else None,
+        remembered=True,
         stable=receiver.stable,
     )
 
@@ -149,4 +152,6 @@ def _inline(compiler: Compiling, site: Site, definition: Definition, names: Name
             raise named(error, name) from error
 
     uses = (body.uses - {identity}) | receiver.uses
-    return Code(run, body.types, None, uses, body.reads | receiver.reads)
+    reads = body.reads | receiver.reads
+    reading = body.reading if receiver.path == () and not site.scope.traced else None
+    return Code(run, body.types, None, uses, reads, reading=reading)

@@ -15,6 +15,7 @@ from cds_service.fhirpath.evaluation import Frame
 
 if TYPE_CHECKING:
     from cds_service.fhirpath.definition import Definition, Membership
+    from cds_service.fhirpath.readings import Readings
     from cds_service.fhirpath.rows import Fact, Leading, Path
     from cds_service.fhirpath.syntax import Call, Syntax
     from cds_service.messages import Text
@@ -122,10 +123,11 @@ class Code:
     `uses` holds the scopes whose `$this`, `$index` or own variables it reads; without any it is
     closed: it has the same value wherever it stands. `reads` are environment variables.
 
-    The rest is for speed. `path` and `fact` say the same as `run` in the terms of the JSON of a
-    single `$this`. A `guard` that is False says that `run` answers false; where it is True, `rest`
-    answers the same with less. `leading` is the value set that the criterion starts with.
-    `stable` means that one evaluation gets one list.
+    The rest is for speed. `path`, `fact` and `reading` say the same as `run` in the terms of the
+    JSON of a single `$this`. A `guard` that is False says that `run` answers false; where it is
+    True, `rest` answers the same with less. `leading` is the value set that the criterion starts
+    with. `stable` means that one evaluation gets one list, `remembered` that it gets one for each
+    resource.
     """
 
     run: Run
@@ -140,6 +142,8 @@ class Code:
     rest: Run | None = None
     leading: Leading | None = None
     stable: bool = False
+    reading: Readings | None = None
+    remembered: bool = False
 
     def running(self, run: Run, *, observed: bool = False) -> Code:
         """The same code with another closure for the same value."""
@@ -156,6 +160,8 @@ class Code:
             self.rest,
             self.leading,
             self.stable,
+            self.reading,
+            self.remembered,
         )
 
     @property

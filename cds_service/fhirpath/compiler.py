@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cds_service.errors import ExpressionError, did_you_mean
-from cds_service.fhirpath import rows
+from cds_service.fhirpath import readings, rows
 from cds_service.fhirpath.arithmetic import affirm, negate
 from cds_service.fhirpath.calls import compile_call
 from cds_service.fhirpath.code import NOTHING, Code, Run, Scope, Site, Types, itself
@@ -23,6 +23,7 @@ from cds_service.fhirpath.model import ancestors, elements_of, is_fhir_type
 from cds_service.fhirpath.operators import (
     BINARY,
     BOOLEAN_RESULT,
+    ORDER,
     conjunction,
     disjunction,
     equals_text,
@@ -48,8 +49,10 @@ from cds_service.fhirpath.trace import noting, observed
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cds_service.fhirpath.readings import Readings
     from cds_service.fhirpath.rows import Fact
 
+_CALCULATIONS = frozenset({"+", "-", "*", "/"})
 _HOISTED = (Path, Call, Operation, TypeTest, Index)
 
 
@@ -284,7 +287,7 @@ def _operation(compiler: Compiler, node: Any, scope: Scope) -> Code:
     operands = [build(part, scope) for part in node.operands]
     runs = [operand.run for operand in operands]
     run = _operator_run(operator, runs)
-    fact = guard = rest = None
+    fact = guard = rest = reading = None
     if operator == "=" and operands[1].constant:
         constant, path = operands[1].constant[0], operands[0].path
         fact = None if path is None else rows.equals(path, constant)
@@ -292,6 +295,8 @@ def _operation(compiler: Compiler, node: Any, scope: Scope) -> Code:
             run = equals_text(runs[0], constant)
     elif operator in {"and", "or"}:
         fact, guard, rest = _settled_facts(operator, operands)
+    else:
+        fact, reading = _read(operator, operands)
     leading = operands[0].leading if operator == "and" else None
     types = BOOLEAN if visible else (joint_types(*operands) if operator == "|" else None)
     return Code(
@@ -302,7 +307,20 @@ def _operation(compiler: Compiler, node: Any, scope: Scope) -> Code:
         guard=guard,
         rest=rest,
         leading=replace(leading, whole=False) if leading else None,
+        reading=reading,
     )
+
+
+def _read(operator: str, operands: list[Code]) -> tuple[Fact | None, Readings | None]:
+    """What an order or a calculation of numbers is, if the row's JSON tells both of them."""
+    if len(operands) != 2 or not (operator in ORDER or operator in _CALCULATIONS):
+        return None, None
+    left, right = (readings.reading_of(operand) for operand in operands)
+    if left is None or right is None:
+        return None, None
+    if operator in ORDER:
+        return readings.compared(left, right, ORDER[operator]), None
+    return None, readings.calculated(left, right, BINARY[operator])
 
 
 def _settled_facts(

@@ -13,6 +13,7 @@ from cds_service.errors import EvaluationError
 from cds_service.fhirpath.code import Code, Run, Scope, SharedPart, Types, itself
 from cds_service.fhirpath.collection import Node
 from cds_service.fhirpath.evaluation import Evaluation, Frame
+from cds_service.fhirpath.readings import constant
 from cds_service.fhirpath.syntax import (
     Call,
     Index,
@@ -130,7 +131,7 @@ def shared_code(shared: SharedPart, *, observe: bool) -> Code:
     run = shared.traced_value if observe else shared.value
     if shared.constant is not None and not observe:
         values = list(shared.constant)  # a number with a name costs no more than the number
-        return Code(lambda _frame, _this: values, shared.types)
+        return Code(lambda _frame, _this: values, shared.types, reading=constant(shared.constant))
     return Code(run, shared.types, reads=shared.reads, stable=True)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cds_service.fhirpath.collection import Node
+from cds_service.fhirpath.readings import first_reading
 from cds_service.fhirpath.rows import ODD, values_at
 
 if TYPE_CHECKING:
@@ -17,10 +18,14 @@ _ANSWERS: dict[Any, list[Any]] = {True: [True], False: [False], None: []}
 
 def from_json(code: Code) -> Code:
     """The same code, run on the JSON of a single row where that tells its value."""
+    if code.remembered:
+        return code
     if code.path:
         return code.running(_navigated(code.path, code.run))
     if code.fact is not None:
         return code.running(_answered(code.fact, code.run))
+    if code.reading is not None:
+        return code.running(first_reading(code.reading, code.run))
     return code
 
 

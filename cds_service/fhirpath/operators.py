@@ -262,6 +262,9 @@ BINARY: dict[str, Binary] = {
 }
 """The operators that evaluate both sides, then answer."""
 
+ORDER: dict[str, Callable[[Any, Any], bool]] = {"<": lt, "<=": le, ">": gt, ">=": ge}
+"""What the operators of order accept of two numbers."""
+
 BOOLEAN_RESULT = frozenset(
     {"xor", "=", "!=", "~", "!~", "<", "<=", ">", ">=", "in", "contains", "and", "or", "implies"}
 )

@@ -8,6 +8,7 @@ from cds_service.errors import did_you_mean
 from cds_service.fhirpath.code import Code, Compiling, Parameter, Scope, Types
 from cds_service.fhirpath.expansion import parameter_of, refuse_cycle, shared_code
 from cds_service.fhirpath.model import ABSTRACT, is_fhir_type
+from cds_service.fhirpath.readings import reading_of
 
 if TYPE_CHECKING:
     from cds_service.fhirpath.evaluation import Frame
@@ -36,7 +37,7 @@ def compile_variable(compiler: Compiling, node: Variable, scope: Scope) -> Code:
 def _lexical(compiler: Compiling, node: Variable, scope: Scope) -> Code | None:
     parameter = parameter_of(node.name, scope)
     if parameter is not None:
-        return _parameter(compiler, parameter)
+        return _parameter(compiler, parameter, is_row=node.name in scope.parameters)
     place: Scope | None = scope
     while place is not None:
         if node.name in place.defined:
@@ -51,8 +52,11 @@ def _chain_variable(place: Scope, name: str) -> Code:
     return Code(lambda frame, _this: frame.slots[slot], types, uses=uses)
 
 
-def _parameter(compiler: Compiling, parameter: Parameter) -> Code:
-    """The argument, evaluated with the `$this` of the place where the call stands."""
+def _parameter(compiler: Compiling, parameter: Parameter, *, is_row: bool) -> Code:
+    """The argument, evaluated with the `$this` of the place where the call stands.
+
+    `is_row` says that it is used outside of lambdas: a call on a row then has the same `$this`.
+    """
     argument = compiler.compile(parameter.syntax, parameter.scope.untraced().fork())
     if argument.closed:
         return argument
@@ -61,7 +65,8 @@ def _parameter(compiler: Compiling, parameter: Parameter) -> Code:
     def run(frame: Frame, _this: list[Any]) -> list[Any]:
         return inner(frame, frame.slots[slot])
 
-    return Code(run, argument.types, None, argument.uses, argument.reads)
+    reading = reading_of(argument) if is_row else None
+    return Code(run, argument.types, None, argument.uses, argument.reads, reading=reading)
 
 
 def _definition(compiler: Compiling, node: Variable, scope: Scope) -> Code | None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from cds_service.fhirpath.collection import TEMPORAL_TYPES
 from cds_service.fhirpath.model import ABSTRACT, ancestors, elements_of
@@ -85,25 +85,32 @@ def leading(path: Path, test: Membership) -> Leading | None:
     return Leading(".".join(names), path, test) if len(names) == len(path) > 0 else None
 
 
-class Tests(dict[str | None, "Test | None"]):
-    """A test for each type of row, built when the first row of that type asks for it."""
+Built = TypeVar("Built")
 
-    def __init__(self, build: Callable[[str], Test | None]) -> None:
+
+class ByType(dict[str | None, Built | None]):
+    """Something for each type of row, built when the first row of that type asks for it."""
+
+    def __init__(self, build: Callable[[str], Built | None]) -> None:
         super().__init__({None: None})
         self._build = build
 
-    def __missing__(self, kind: str) -> Test | None:
+    def __missing__(self, kind: str) -> Built | None:
         found = self[kind] = self._build(kind)
         return found
 
 
 class Fact:
-    """A criterion that needs nothing but the JSON of the row."""
+    """A criterion that needs nothing but the JSON of the row.
 
-    __slots__ = ("tests",)
+    A costly one is better remembered for each row than told again.
+    """
 
-    def __init__(self, build: Callable[[str], Test | None]) -> None:
-        self.tests = Tests(build)
+    __slots__ = ("is_costly", "tests")
+
+    def __init__(self, build: Callable[[str], Test | None], *, is_costly: bool = False) -> None:
+        self.tests: ByType[Test] = ByType(build)
+        self.is_costly = is_costly
 
     def test(self, kind: str | None) -> Test | None:
         """The test for rows of this type; None when it has to be evaluated."""
@@ -137,6 +144,13 @@ def values_at(path: Path, kind: str | None) -> tuple[Values, str | None] | None:
             values, keys = _chained(_chained(values, _along(keys)), choice), []
             kind = None
     return _chained(values, _along(keys)), kind
+
+
+def only_key(path: Path, kind: str) -> str | None:
+    """The one JSON key that the path is, None when it is more or less."""
+    step = path[0] if len(path) == 1 else None
+    found = _json_keys(kind, step) if isinstance(step, Member) else None
+    return found[0][0] if found is not None and len(found) == 1 else None
 
 
 def _itself(raw: Any) -> Any:
@@ -282,9 +296,24 @@ def equals(path: Path, constant: Any) -> Fact | None:
             item = items[0]
             return item == constant if type(item) is wanted else ODD
 
-        return test
+        key = only_key(path, kind)
+        return test if key is None else _equal_below(key, constant, test)
 
     return Fact(build)
+
+
+def _equal_below(key: str, constant: Any, test: Test) -> Test:
+    """The value under one key compared: at once where it is of that type, else by `test`."""
+    extra, wanted = f"_{key}", type(constant)
+
+    def quick(raw: Any) -> Any:
+        if type(raw) is dict and extra not in raw:
+            value = raw.get(key)
+            if type(value) is wanted:
+                return value == constant
+        return test(raw)
+
+    return quick
 
 
 def exists(path: Path, *, negated: bool = False) -> Fact:
@@ -367,7 +396,7 @@ def negation(fact: Fact) -> Fact:
 
         return opposite
 
-    return Fact(build)
+    return Fact(build, is_costly=fact.is_costly)
 
 
 def settled(facts: list[Fact], *, decisive: bool) -> Fact:
@@ -390,4 +419,4 @@ def settled(facts: list[Fact], *, decisive: bool) -> Fact:
 
         return test
 
-    return Fact(build)
+    return Fact(build, is_costly=any(fact.is_costly for fact in facts))

@@ -5,6 +5,9 @@ The same expressions run with and without the short ways; answers and failures m
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,10 +19,12 @@ from cds_service.fhirpath import (
     Incomplete,
     Library,
     json_first,
+    readings,
     rows,
 )
 from cds_service.fhirpath import index as code_index
 
+NOW = datetime(2024, 6, 1, 12, tzinfo=timezone(timedelta(hours=2)))
 LOINC, SNOMED = "http://loinc.org", "http://snomed.info/sct"
 
 
@@ -42,6 +47,15 @@ DEFINITIONS = {
     "day": Definition("day", "effective.ofType(dateTime).combine(effective.ofType(instant))", ()),
     "coded": Definition("coded", "%obs.where(code.memberOf(%set))", ("set",)),
     "limit": Definition("limit", "37"),
+    "moment": Definition("moment", "effective.ofType(dateTime).combine(effective.ofType(instant))"
+        ".combine(effective.ofType(Period).select(iif(end.exists(), end, start)))", ()),
+    "lastDay": Definition("lastDay", "%moment.localDate().highBoundary()", ("moment",)),
+    "until": Definition("until", "lastDay(moment())", ()),
+    "degrees": Definition("degrees", "value.ofType(Quantity).select(iif(code = 'Cel' or unit = 'C',"
+        " value, iif(code = '[degF]', (value - 32) * 5 / 9, {})))", ()),
+    "score": Definition("score", "value.ofType(Quantity).value.combine(value.ofType(integer))", ()),
+    "isHigh": Definition("isHigh", "score().exists($this >= %limit)", ()),
+    "of": Definition("of", "component.select(%day)", ("day",)),
 }  # fmt: skip
 EXPRESSIONS = [
     "%obs.where(code.memberOf('temperature')).id",
@@ -67,6 +81,27 @@ EXPRESSIONS = [
     "%obs.where(component.code.coding.exists(code = '8310-5')).id",
     "%obs.where(code.extension.exists() or status = 'final').id",
     "%obs.all(isFinal())",
+    "%obs.select(until())",
+    "%obs.select(moment())",
+    "%obs.where(until() <= @2024-05-01).id",
+    "%obs.where(isFinal() and until() > @2024-04-30 and until().exists()).id",
+    "%obs.select(lastDay(effective.ofType(dateTime)))",
+    "%obs.select(iif(status = 'final', until(), effective.ofType(Period).start))",
+    "%obs.select(component.lastDay(%context.birthDate))",
+    "%obs.select(of(effective.ofType(dateTime).localDate()))",
+    "%obs.select(effective.ofType(dateTime).lowBoundary())",
+    "%obs.select(effective.ofType(dateTime).localDate().lowBoundary(6))",
+    "%obs.select(degrees())",
+    "%obs.where(degrees().exists()).id",
+    "%obs.where(degrees().exists($this >= %limit) or status = 'final').id",
+    "%obs.where(isFinal() and isHigh()).id",
+    "%obs.where(isHigh().not()).id",
+    "%obs.where(score() > 37).score()",
+    "%obs.select(score() + 1)",
+    "%obs.select(value.ofType(integer) / 0)",
+    "%obs.select(value.ofType(Quantity).value * value.ofType(Quantity).value)",
+    "%obs.where(value.ofType(integer) >= 36.5).id",
+    "%obs.select(score().combine({}).combine(value.ofType(integer)))",
 ]
 
 odd = st.sampled_from(
@@ -92,7 +127,22 @@ concept = st.one_of(
         },
     ),
 )
-quantity = st.fixed_dictionaries({"value": st.integers(35, 40)}, optional={"comparator": odd})
+number = st.one_of(st.integers(35, 40), st.sampled_from([Decimal("37.0"), Decimal("99.50")]))
+quantity = st.fixed_dictionaries(
+    {"value": st.one_of(number, number, odd)},
+    optional={
+        "comparator": odd,
+        "code": st.sampled_from(["Cel", "[degF]", "kg"]),
+        "unit": st.one_of(st.just("C"), odd),
+        "_value": st.just({"id": "v"}),
+    },
+)
+moment = st.sampled_from(
+    ["2024-05-01T10:00:00Z", "2024-05-01T23:30:00-05:00", "2024-05-01", "2024-05", "2024", "never"]
+)
+period = st.fixed_dictionaries(
+    {}, optional={"start": st.one_of(moment, odd), "end": st.one_of(moment, odd)}
+)
 observation = st.fixed_dictionaries(
     {"resourceType": st.sampled_from(["Observation"] * 5 + ["Condition", "OperationOutcome"])},
     optional={
@@ -103,33 +153,43 @@ observation = st.fixed_dictionaries(
         "valueBoolean": st.one_of(st.booleans(), odd),
         "valueQuantity": st.one_of(quantity, odd),
         "valueCodeableConcept": concept,
-        "effectiveDateTime": st.sampled_from(["2024-05-01T10:00:00Z", "2024", "never"]),
+        "effectiveDateTime": st.one_of(moment, moment, odd),
+        "effectiveInstant": moment,
+        "effectivePeriod": st.one_of(period, odd),
+        "valueInteger": st.one_of(st.integers(35, 40), odd),
         "component": st.lists(st.fixed_dictionaries({"code": concept}), max_size=2),
     },
 )
 
 
-def answer(expression, resources):
+def answer(expression, resources, now):
     library = Library(DEFINITIONS, {"obs": None}, Sets())
     program = library.compile(expression)
-    evaluation = Evaluation(variables={"obs": resources}, now=None)
+    evaluation = Evaluation(variables={"obs": resources}, now=now)
     try:
         found = program.evaluate(evaluation, evaluation.focus)
     except EvaluationError as error:
         return error.code, error.message
-    return type(found) is list, [getattr(item, "value", item) for item in found]
+    return type(found) is list, [
+        (type(item), getattr(item, "type", None), getattr(item, "value", item)) for item in found
+    ]
 
 
-@settings(max_examples=150, deadline=None)
-@given(st.lists(observation, max_size=4), st.sampled_from(EXPRESSIONS), st.booleans())
-def test_short_ways_answer_as_the_evaluation_does(resources, expression, is_incomplete):
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(observation, max_size=4),
+    st.sampled_from(EXPRESSIONS),
+    st.booleans(),
+    st.sampled_from([NOW, None]),
+)
+def test_short_ways_answer_as_the_evaluation_does(resources, expression, is_incomplete, now):
     numbered = [{**resource, "id": str(place)} for place, resource in enumerate(resources)]
     data = Incomplete(numbered) if is_incomplete else numbered
-    quick = answer(expression, data)
+    quick = answer(expression, data, now)
 
     with pytest.MonkeyPatch.context() as patch:
-        for module in (rows, code_index, json_first):
+        for module in (rows, code_index, json_first, readings):
             patch.setattr(module, "values_at", lambda _path, _kind: None)
-        slow = answer(expression, data)
+        slow = answer(expression, data, now)
 
     assert quick == slow

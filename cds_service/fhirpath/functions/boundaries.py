@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cds_service.errors import EvaluationError
 from cds_service.fhirpath.arithmetic import is_number, whole
 from cds_service.fhirpath.collection import describe
 from cds_service.fhirpath.functions.registry import BOOLEAN, INTEGER, Table, over_values
 from cds_service.fhirpath.quantity import Quantity, comparable
+from cds_service.fhirpath.readings import computed
+from cds_service.fhirpath.rows import ODD
 from cds_service.fhirpath.temporal import Date, DateTime, Temporal, Time, days_in_month
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from cds_service.fhirpath.code import Code, Compiling, Site
+    from cds_service.fhirpath.functions.registry import Build
 
 TABLE = Table()
 _MOST_DECIMALS = 28
@@ -117,6 +127,25 @@ def is_comparable(value: Any, other: Any) -> bool:
 
 
 TABLE.declare("precision", over_values(precision, types=INTEGER), arity=(0, 0), section="3.0")
-TABLE.declare("lowBoundary", over_values(low_boundary), arity=(0, 1), section="3.0")
-TABLE.declare("highBoundary", over_values(high_boundary), arity=(0, 1), section="3.0")
+
+
+def _build_boundary(implementation: Callable[..., Any]) -> Build:
+    ordinary = over_values(implementation)
+
+    def of_day(value: Any, _now: datetime | None) -> Any:
+        if type(value) is not Date:
+            return ODD
+        return value if len(value.parts) == Date.size else implementation(value)
+
+    def build(compiler: Compiling, site: Site) -> Code:
+        code = ordinary(compiler, site)
+        if site.call.arguments:
+            return code
+        return replace(code, reading=computed(site.receiver.reading, of_day))
+
+    return build
+
+
+TABLE.declare("lowBoundary", _build_boundary(low_boundary), arity=(0, 1), section="3.0")
+TABLE.declare("highBoundary", _build_boundary(high_boundary), arity=(0, 1), section="3.0")
 TABLE.declare("comparable", over_values(is_comparable, types=BOOLEAN), arity=(1, 1), section="3.0")

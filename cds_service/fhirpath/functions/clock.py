@@ -5,6 +5,7 @@ The clock is the evaluation's `now`; without one these functions are an Evaluati
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from functools import cache
@@ -22,10 +23,14 @@ from cds_service.fhirpath.functions.registry import (
     with_frame,
 )
 from cds_service.fhirpath.quantity import CALENDAR_UNITS
+from cds_service.fhirpath.readings import computed, reading_of
+from cds_service.fhirpath.rows import ODD
 from cds_service.fhirpath.temporal import Date, DateTime, Temporal, Time, in_utc, of_datetime
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from cds_service.fhirpath.code import Code, Compiling, Site
 
 TABLE = Table()
 _NANO = 1_000_000_000
@@ -78,6 +83,20 @@ def local_date(frame: Frame, items: list[Any]) -> list[Any]:
             code="type-mismatch",
         )
     return [day]
+
+
+def _day_read(value: Any, now: datetime | None) -> Any:
+    """`localDate()` of a value that was read; ODD where it takes an evaluation to say why not."""
+    if type(value) is DateTime:
+        if value.offset is None:
+            return value.date
+        return ODD if now is None else _day_in_zone(value, now)
+    return value if type(value) is Date else ODD
+
+
+def _build_local_date(compiler: Compiling, site: Site) -> Code:
+    code = with_frame(local_date, frozenset({"System.Date"}))(compiler, site)
+    return replace(code, reading=computed(reading_of(site.receiver), _day_read))
 
 
 def _day_in_zone(value: DateTime, moment: datetime) -> Date:
@@ -222,9 +241,7 @@ TABLE.declare("today", no_input(today, frozenset({"System.Date"})), arity=(0, 0)
 TABLE.declare(
     "timeOfDay", no_input(time_of_day, frozenset({"System.Time"})), arity=(0, 0), section="5.9.2"
 )
-TABLE.declare(
-    "localDate", with_frame(local_date, frozenset({"System.Date"})), arity=(0, 0), section="own"
-)
+TABLE.declare("localDate", _build_local_date, arity=(0, 0), section="own")
 for _name, _index, _clock in (
     ("year", 0, None),
     ("month", 1, None),

@@ -19,6 +19,7 @@ from cds_service.fhirpath.functions.filtering import joint_types
 from cds_service.fhirpath.functions.lambdas import Lambda, decide, set_index
 from cds_service.fhirpath.functions.registry import Table, merged, over_collections, without
 from cds_service.fhirpath.quantity import Quantity
+from cds_service.fhirpath.readings import Readings, chosen, constant, reading_of
 from cds_service.fhirpath.syntax import Literal, Polarity, Syntax
 
 TABLE = Table()
@@ -48,7 +49,17 @@ def _build_iif(compiler: Compiling, site: Site) -> Code:
     found = merged(site.receiver, *arguments)
     if on_item:
         found["uses"] = site.receiver.uses | without(found["uses"], row)
-    return Code(run, joint_types(*arguments[1:]), **found)
+    reading = None if on_item else _chosen_reading(arguments)
+    return Code(run, joint_types(*arguments[1:]), **found, reading=reading)
+
+
+def _chosen_reading(arguments: list[Code]) -> Readings | None:
+    """How the value is read from a row when that decides the criterion as well."""
+    fact, branches = arguments[0].fact, [reading_of(code) for code in arguments[1:]]
+    then, otherwise = (*branches, constant(()))[:2]
+    if fact is None or then is None or otherwise is None:
+        return None
+    return chosen(fact, then, otherwise)
 
 
 def _agreed(then: Run, otherwise: Run, frame: Frame, focus: list[Any]) -> list[Any]:

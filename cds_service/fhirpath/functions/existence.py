@@ -5,10 +5,10 @@ Over an incomplete collection an answer is given only when the missing items can
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cds_service.errors import EvaluationError
-from cds_service.fhirpath import rows
+from cds_service.fhirpath import readings, rows
 from cds_service.fhirpath.code import Code, Compiling, Run, Site
 from cds_service.fhirpath.collection import UNKNOWN, describe, system_value
 from cds_service.fhirpath.equality import contains
@@ -27,6 +27,9 @@ from cds_service.fhirpath.functions.registry import (
 )
 from cds_service.fhirpath.operators import boolean
 
+if TYPE_CHECKING:
+    from cds_service.fhirpath.rows import Fact
+
 TABLE = Table()
 
 
@@ -41,14 +44,21 @@ def _build_exists(compiler: Compiling, site: Site) -> Code:
     """`exists(criterion)` (5.1.2): true as soon as one item is known."""
     path = site.receiver.path
     if not site.call.arguments:
-        fact = None if path is None else rows.exists(path)
+        fact = _existing(site.receiver, None) if path is None else rows.exists(path)
         run = _existence(site.receiver.run)
         return Code(run, BOOLEAN, **merged(site.receiver), fact=fact)
     row = Lambda(compiler, site, site.call.arguments[0])
     path = row.kept_path(site.receiver)
     kept = compiler.noting(filtered(site.receiver, row), site.scope)
-    fact = None if path is None else rows.exists(path)
+    fact = _existing(site.receiver, row.code.fact) if path is None else rows.exists(path)
+    if row.code.fact is None:
+        fact = None
     return Code(_existence(kept), BOOLEAN, **row.uses(site.receiver), fact=fact)
+
+
+def _existing(receiver: Code, criterion: Fact | None) -> Fact | None:
+    """The fact that a value is there, and that a criterion is true of it."""
+    return None if receiver.reading is None else readings.exists(receiver.reading, criterion)
 
 
 def _existence(source: Run) -> Run:

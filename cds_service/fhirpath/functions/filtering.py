@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cds_service.errors import EvaluationError
+from cds_service.fhirpath import readings
 from cds_service.fhirpath.code import Code, Compiling, Site, Types
 from cds_service.fhirpath.collection import UNKNOWN, Incomplete, scalar
 from cds_service.fhirpath.equality import contains
@@ -41,7 +42,9 @@ def _build_where(compiler: Compiling, site: Site) -> Code:
 def _build_select(compiler: Compiling, site: Site) -> Code:
     row = Lambda(compiler, site, site.call.arguments[0])
     run = projected(site.receiver.run, row.code.run, row.index_slot)
-    return Code(run, row.code.types, **row.uses(site.receiver))
+    path, inner = site.receiver.path, readings.reading_of(row.code)
+    reading = None if path is None or inner is None else readings.selected(path, inner)
+    return Code(run, row.code.types, **row.uses(site.receiver), reading=reading)
 
 
 def _build_repeat(compiler: Compiling, site: Site) -> Code:
@@ -178,7 +181,13 @@ def _build_both(implementation: Callable[..., list[Any]], *, repeats: bool) -> B
                 return items or others
             return implementation(items, others)
 
-        return Code(run, joint_types(site.receiver, other), **merged(site.receiver, other))
+        one, second = readings.reading_of(site.receiver), readings.reading_of(other)
+        return Code(
+            run,
+            joint_types(site.receiver, other),
+            **merged(site.receiver, other),
+            reading=readings.combined(one, second) if repeats else None,
+        )
 
     return build
 
