@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cds_service.errors import ExpressionError, did_you_mean
-from cds_service.fhirpath import readings, rows
+from cds_service.fhirpath import facts, readings, rows
 from cds_service.fhirpath.arithmetic import affirm, negate
 from cds_service.fhirpath.calls import compile_call
 from cds_service.fhirpath.code import NOTHING, Code, Run, Scope, Site, Types, itself
@@ -290,7 +290,7 @@ def _operation(compiler: Compiler, node: Any, scope: Scope) -> Code:
     fact = guard = rest = reading = None
     if operator == "=" and operands[1].constant:
         constant, path = operands[1].constant[0], operands[0].path
-        fact = None if path is None else rows.equals(path, constant)
+        fact = None if path is None else facts.equals(path, constant)
         if isinstance(constant, str):
             run = equals_text(runs[0], constant)
     elif operator in {"and", "or"}:
@@ -327,20 +327,20 @@ def _settled_facts(
     operator: str, operands: list[Code]
 ) -> tuple[Fact | None, Fact | None, Run | None]:
     """The fact that `and` or `or` is; of `and`, the guard at its start and the rest behind that."""
-    facts: list[Fact] = []
+    told: list[Fact] = []
     for operand in operands:
         if operand.fact is None:
             break
-        facts.append(operand.fact)
-    if len(facts) == len(operands):
-        return rows.settled(facts, decisive=operator == "or"), None, None
+        told.append(operand.fact)
+    if len(told) == len(operands):
+        return facts.settled(told, decisive=operator == "or"), None, None
     if operator == "or":
         return None, None, None
-    left = operands[len(facts) :]
+    left = operands[len(told) :]
     rest = conjunction([operand.run for operand in left])
     if left[0].guard is not None:
-        facts.append(left[0].guard)
-    return None, rows.settled(facts, decisive=False) if facts else None, rest
+        told.append(left[0].guard)
+    return None, facts.settled(told, decisive=False) if told else None, rest
 
 
 def _operator_run(operator: str, runs: list[Run]) -> Run:

@@ -11,14 +11,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from cds_service.fhirpath.collection import Node
-from cds_service.fhirpath.rows import NONE, ODD, codings_of, values_at
+from cds_service.fhirpath.facts import codings_of
+from cds_service.fhirpath.rows import NONE, ODD, values_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, KeysView
 
     from cds_service.fhirpath.definition import Directory, Membership
     from cds_service.fhirpath.rows import Leading, Path, Values
-
 
 Coding: TypeAlias = "tuple[str | None, str]"
 """System and code."""

@@ -12,13 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from cds_service.fhirpath.collection import TEMPORAL_TYPES, Node
 from cds_service.fhirpath.rows import ODD, ByType, Fact, Test, only_key, values_at
 
 if TYPE_CHECKING:
-    from cds_service.fhirpath.code import Code
     from cds_service.fhirpath.rows import Path
 
 Read: TypeAlias = Callable[[Any, datetime | None], Any]
@@ -44,13 +43,29 @@ class Reading:
 Readings: TypeAlias = ByType[Reading]
 
 
-def reading_of(code: Code) -> Readings | None:
+class Part(Protocol):
+    """What is known of a part of an expression; `fhirpath.code.Code` is one."""
+
+    @property
+    def reading(self) -> Readings | None:
+        """How its value is read."""
+
+    @property
+    def path(self) -> Path | None:
+        """The path from `$this` that it is."""
+
+    @property
+    def constant(self) -> tuple[Any, ...] | None:
+        """Its value, if that is written in its text."""
+
+
+def reading_of(part: Part) -> Readings | None:
     """How the value of a part is read from the row that is its `$this`; None when it is not."""
-    if code.reading is not None:
-        return code.reading
-    if code.path is not None:
-        return _at(code.path)
-    return None if code.constant is None else constant(code.constant)
+    if part.reading is not None:
+        return part.reading
+    if part.path is not None:
+        return _at(part.path)
+    return None if part.constant is None else constant(part.constant)
 
 
 def constant(values: tuple[Any, ...]) -> Readings | None:

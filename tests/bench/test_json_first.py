@@ -18,6 +18,7 @@ from cds_service.fhirpath import (
     Evaluation,
     Incomplete,
     Library,
+    facts,
     json_first,
     readings,
     rows,
@@ -188,7 +189,7 @@ def test_short_ways_answer_as_the_evaluation_does(resources, expression, is_inco
     quick = answer(expression, data, now)
 
     with pytest.MonkeyPatch.context() as patch:
-        for module in (rows, code_index, json_first, readings):
+        for module in (rows, facts, code_index, json_first, readings):
             patch.setattr(module, "values_at", lambda _path, _kind: None)
         slow = answer(expression, data, now)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cds_service.errors import EvaluationError
-from cds_service.fhirpath import readings, rows
+from cds_service.fhirpath import facts, readings
 from cds_service.fhirpath.code import Code, Compiling, Run, Site
 from cds_service.fhirpath.collection import UNKNOWN, describe, system_value
 from cds_service.fhirpath.equality import contains
@@ -44,13 +44,13 @@ def _build_exists(compiler: Compiling, site: Site) -> Code:
     """`exists(criterion)` (5.1.2): true as soon as one item is known."""
     path = site.receiver.path
     if not site.call.arguments:
-        fact = _existing(site.receiver, None) if path is None else rows.exists(path)
+        fact = _existing(site.receiver, None) if path is None else facts.exists(path)
         run = _existence(site.receiver.run)
         return Code(run, BOOLEAN, **merged(site.receiver), fact=fact)
     row = Lambda(compiler, site, site.call.arguments[0])
     path = row.kept_path(site.receiver)
     kept = compiler.noting(filtered(site.receiver, row), site.scope)
-    fact = _existing(site.receiver, row.code.fact) if path is None else rows.exists(path)
+    fact = _existing(site.receiver, row.code.fact) if path is None else facts.exists(path)
     if row.code.fact is None:
         fact = None
     return Code(_existence(kept), BOOLEAN, **row.uses(site.receiver), fact=fact)
@@ -140,13 +140,13 @@ def negation(items: list[Any]) -> list[Any]:
 
 def _build_empty(_compiler: Compiling, site: Site) -> Code:
     path = site.receiver.path
-    fact = None if path is None else rows.exists(path, negated=True)
+    fact = None if path is None else facts.exists(path, negated=True)
     run = run_over(empty, site.receiver.run, [])
     return Code(run, BOOLEAN, **merged(site.receiver), fact=fact)
 
 
 def _build_not(_compiler: Compiling, site: Site) -> Code:
-    fact = None if site.receiver.fact is None else rows.negation(site.receiver.fact)
+    fact = None if site.receiver.fact is None else facts.negation(site.receiver.fact)
     run = run_over(negation, site.receiver.run, [])
     return Code(run, BOOLEAN, **merged(site.receiver), fact=fact)
 

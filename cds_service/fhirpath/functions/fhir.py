@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from cds_service.errors import EvaluationError
-from cds_service.fhirpath import rows
+from cds_service.fhirpath import facts, rows
 from cds_service.fhirpath.code import Code, Compiling, Scope, Site
 from cds_service.fhirpath.collection import (
     UNKNOWN,
@@ -151,7 +151,7 @@ def _build_member_of(compiler: Compiling, site: Site) -> Code:
             run_constant,
             BOOLEAN,
             **dependencies,
-            fact=None if path is None else rows.member_of(path, test),
+            fact=None if path is None else facts.member_of(path, test),
             leading=None if path is None else rows.leading(path, test),
         )
 
