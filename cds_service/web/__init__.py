@@ -146,13 +146,15 @@ def create_app(
     app.register_blueprint(openapi.blueprint(hooks, settings))
     workbench.attach(app, hooks, store, settings)
     app.register_blueprint(metrics.blueprint(counts))
-    app.wsgi_app = Admission(  # type: ignore[method-assign]
+    admission = Admission(
         app.wsgi_app,
         places=places,
         queue=settings.queue,
         wait_s=_LONGEST_WAIT_S,
         refused=counts.refused,
     )
+    app.wsgi_app = admission  # type: ignore[method-assign]
+    app.extensions["admission"] = admission
     return app
 
 

@@ -1,14 +1,16 @@
 """Lets in as many requests as can be answered in time, and turns the others away at once.
 
-A WSGI middleware, in front of everything that costs: a request that finds the running ones and the
-queue full gets 503 with Retry-After within a millisecond, so that the answers that are given stay
-fast (load shedding; risks A5 and A6). Probes and metrics are always let in.
+A request that finds the running ones and the queue full, or a queue too slow for it, gets 503 with
+Retry-After before anything that costs, so that the answers that are given stay fast (load shedding;
+risks A5 and A6). The event loop asks before it gives a thread; the WSGI middleware asks again, for
+what only a thread can take in. Probes and metrics are always let in.
 """
 
 from __future__ import annotations
 
 from contextlib import contextmanager
 from threading import BoundedSemaphore, Lock
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from cds_service import fhir_json
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 ALWAYS_ADMITTED = frozenset({"/health", "/ready", "/metrics"})
 CODE = "overloaded"
 RETRY_AFTER_S = 1
+_NEWEST = 0.1  # share of the last one in a mean
+_LATE = 2  # times the wait that was thought of, after which it is given up
 
 _BODY = fhir_json.encode(
     {
@@ -37,6 +41,38 @@ _BODY = fhir_json.encode(
         ],
     }
 )
+_HEADERS = [
+    ("Content-Type", JSON),
+    ("Content-Length", str(len(_BODY))),
+    ("Retry-After", str(RETRY_AFTER_S)),
+    ("Cache-Control", "no-store"),
+    ("X-Content-Type-Options", "nosniff"),
+]
+_STATUS = "503 Service Unavailable"
+
+
+def refusal(*, keeps_connection: bool) -> bytes:
+    """The whole HTTP answer to a request that is turned away."""
+    headers = [*_HEADERS, ("Connection", "keep-alive" if keeps_connection else "close")]
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
+    return f"HTTP/1.1 {_STATUS}\r\n{lines}\r\n".encode("ascii") + _BODY
+
+
+class Pace:
+    """How fast a queue moves: seconds between two requests that leave while others wait."""
+
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        self.seconds = 0.0
+        self._clock = clock
+        self._last: float | None = None
+
+    def left(self, *, others_wait: bool) -> None:
+        """A request has made room; a mean in which the last ones count most."""
+        now = self._clock()
+        if others_wait and self._last is not None:
+            gap = now - self._last
+            self.seconds += (gap - self.seconds) * (_NEWEST if self.seconds else 1)
+        self._last = now if others_wait else None
 
 
 class Places:
@@ -47,8 +83,16 @@ class Places:
     """
 
     def __init__(self, count: int, *, lent: int = 0) -> None:
+        self._count = count
+        self._lent = 0
+        self._lock = Lock()
         self._free = BoundedSemaphore(count)
         self._may_lend = BoundedSemaphore(lent) if lent else None
+
+    @property
+    def under_way(self) -> int:
+        """Requests that none has to wait for: those that fit, and those that lent their place."""
+        return self._count + self._lent
 
     def take(self, *, within_s: float = 0.0) -> bool:
         """Whether a place became free in time."""
@@ -66,12 +110,18 @@ class Places:
         if self._may_lend is None or not self._may_lend.acquire(blocking=False):
             yield
             return
+        self._change_lent(1)
         self._free.release()
         try:
             yield
         finally:
+            self._change_lent(-1)
             self._free.acquire()
             self._may_lend.release()
+
+    def _change_lent(self, by: int) -> None:
+        with self._lock:
+            self._lent += by
 
 
 class Admission:
@@ -81,7 +131,7 @@ class Admission:
         app: what answers the requests that are let in.
         places: where requests are worked on.
         queue: requests that may wait for that; further ones are turned away.
-        wait_s: longest that one waits, in seconds; it is turned away then.
+        wait_s: one that would wait longer, in seconds, as the queue moves now, is turned away.
         refused: called for each request that is turned away.
     """
 
@@ -100,7 +150,18 @@ class Admission:
         self._wait_s = wait_s
         self._refused = refused
         self._lock = Lock()
+        self.pace = Pace()
         self.waiting = 0
+
+    def is_full(self, under_way: int) -> bool:
+        """Whether one more would find no room when threads have so many; for the event loop."""
+        before = under_way - self._places.under_way
+        return before >= 0 and not self._has_room_behind(before)
+
+    def refuse(self, *, keeps_connection: bool) -> bytes:
+        """Count a request that is turned away, and the answer to it."""
+        self._refused()
+        return refusal(keeps_connection=keeps_connection)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer through the app, or with 503 when there is no room."""
@@ -111,31 +172,29 @@ class Admission:
         try:
             return self._app(environ, start_response)
         finally:
+            with self._lock:
+                self.pace.left(others_wait=self.waiting > 0)
             self._places.give_back()
+
+    def _has_room_behind(self, waiting: int) -> bool:
+        """Whether one may wait behind so many; behind none always, so that the pace is known."""
+        in_time = (waiting + 1) * self.pace.seconds <= self._wait_s
+        return waiting < self._queue and (waiting == 0 or in_time)
 
     def _enter(self) -> bool:
         if self._places.take():
             return True
         with self._lock:
-            if self.waiting >= self._queue:
+            if not self._has_room_behind(self.waiting):
                 return False
             self.waiting += 1
         try:
-            return self._places.take(within_s=self._wait_s)
+            return self._places.take(within_s=self._wait_s * _LATE)
         finally:
             with self._lock:
                 self.waiting -= 1
 
     def _refuse(self, start_response: StartResponse) -> Iterable[bytes]:
         self._refused()
-        start_response(
-            "503 Service Unavailable",
-            [
-                ("Content-Type", JSON),
-                ("Content-Length", str(len(_BODY))),
-                ("Retry-After", str(RETRY_AFTER_S)),
-                ("Cache-Control", "no-store"),
-                ("X-Content-Type-Options", "nosniff"),
-            ],
-        )
+        start_response(_STATUS, list(_HEADERS))
         return [_BODY]

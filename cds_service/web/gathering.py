@@ -2,11 +2,13 @@
 
 Gunicorn reads requests in the threads that answer them: some hundred connections that send a byte
 a second would keep all threads waiting (risk A7). Here the event loop reads until a request is
-whole, as a reverse proxy does, and closes what is not whole in time.
+whole, as a reverse proxy does, and closes what is not whole in time. A request that would find no
+room is answered by the event loop as well: it would have to wait for a thread else (risk A6).
 """
 
 from __future__ import annotations
 
+import contextlib
 import re
 import socket
 import struct
@@ -14,9 +16,14 @@ import time
 from dataclasses import dataclass, field
 from functools import partial
 from selectors import EVENT_READ
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
+
+from cds_service.web.admission import ALWAYS_ADMITTED
+
+if TYPE_CHECKING:
+    from cds_service.web.admission import Admission
 
 WHOLE_WITHIN_S = 20
 """Seconds in which a request must be there; the connection is closed then."""
@@ -32,6 +39,9 @@ _PIECE = 65_536
 _LINGER_S = 2
 _END_OF_HEAD = b"\r\n\r\n"
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{0,12})", re.IGNORECASE)
+_LAST_ON_CONNECTION = re.compile(rb"\r\nconnection:[^\r]*\bclose\b", re.IGNORECASE)
+_REQUEST_LINE = re.compile(rb"[A-Z]+ ([^ ?]+)[^ ]* HTTP/1\.1\r\n")
+_PROBES = frozenset(path.encode() for path in ALWAYS_ADMITTED)
 _BODY_OF_OTHER_KIND = re.compile(rb"\r\n(transfer-encoding|expect|upgrade):", re.IGNORECASE)
 
 
@@ -49,16 +59,40 @@ class Gathering:
 
     def is_whole(self) -> bool:
         """Whether a thread can go on without waiting for the client, or has to decide itself."""
-        size = len(self.received)
-        end = self.received.find(_END_OF_HEAD)
-        if end < 0:
-            return size > _MOST_HEAD_BYTES
-        head = self.received[: end + len(_END_OF_HEAD)]
+        head = self._head()
+        if not head:
+            return len(self.received) > _MOST_HEAD_BYTES
         if _BODY_OF_OTHER_KIND.search(head):
             return True
-        lengths = _LENGTH.findall(head)  # none, or several: the parser decides what that means
-        body = int(lengths[0] or 0) if len(lengths) == 1 else 0
-        return body > self.largest_body or size >= min(len(head) + body, MOST_BYTES)
+        body = _body_bytes(head)
+        whole = min(len(head) + body, MOST_BYTES)
+        return body > self.largest_body or len(self.received) >= whole
+
+    def may_be_refused(self) -> bool:
+        """Whether this is a request as most are, all of it and nothing behind it, and no probe."""
+        head = self._head()
+        line = _REQUEST_LINE.match(head)
+        return (
+            line is not None
+            and line[1] not in _PROBES
+            and not _BODY_OF_OTHER_KIND.search(head)
+            and len(self.received) == len(head) + _body_bytes(head)
+        )
+
+    def keeps_connection(self) -> bool:
+        """Whether the client may send another request after this one."""
+        return not _LAST_ON_CONNECTION.search(self._head())
+
+    def _head(self) -> bytearray:
+        """The request line and the headers; empty while they are not all there."""
+        end = self.received.find(_END_OF_HEAD)
+        return self.received[: end + len(_END_OF_HEAD)] if end >= 0 else bytearray()
+
+
+def _body_bytes(head: bytearray) -> int:
+    """What the head says; with no length, or several, the parser decides what that means."""
+    lengths = _LENGTH.findall(head)
+    return int(lengths[0] or 0) if len(lengths) == 1 else 0
 
 
 class GatheringWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
@@ -67,11 +101,12 @@ class GatheringWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no ty
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._gathering: set[Gathering] = set()
+        self._with_threads = 0
 
     def enqueue_req(self, conn: Any) -> None:
         """Wait for the request in the event loop, unless a part of it has been read already."""
         if conn.parser is not None and conn.parser.unreader.buf.getvalue():
-            super().enqueue_req(conn)
+            self._give_thread(conn)
             return
         conn.sock.settimeout(0)
         until = time.monotonic() + WHOLE_WITHIN_S
@@ -108,8 +143,37 @@ class GatheringWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no ty
             self._drop(gathering)
         elif not piece or gathering.is_whole():
             self._forget(gathering)
+            admission = self.app.admission
+            if self.alive and admission and self._is_too_much(admission, gathering):
+                self._refuse(admission, gathering, client)
+                return
             gathering.connection.received = bytes(gathering.received)
-            super().enqueue_req(gathering.connection)
+            self._give_thread(gathering.connection)
+
+    def _give_thread(self, conn: Any) -> None:
+        self._with_threads += 1
+        super().enqueue_req(conn)
+
+    def finish_request(self, conn: Any, fs: Any) -> None:
+        """A thread is done with this connection."""
+        self._with_threads -= 1
+        super().finish_request(conn, fs)
+
+    def _is_too_much(self, admission: Admission, gathering: Gathering) -> bool:
+        return admission.is_full(self._with_threads) and gathering.may_be_refused()
+
+    def _refuse(self, admission: Admission, gathering: Gathering, client: socket.socket) -> None:
+        """Turn a request away here and now; its client may send the next one."""
+        keeps = gathering.keeps_connection()
+        answer = admission.refuse(keeps_connection=keeps)
+        sent = 0
+        with contextlib.suppress(OSError):
+            sent = client.send(answer)  # a few hundred bytes, into an empty buffer
+        if keeps and sent == len(answer):
+            self.enqueue_req(gathering.connection)
+            return
+        self.nr_conns -= 1
+        gathering.connection.close()
 
     def handle(self, conn: Any) -> Any:
         """Answer, in a thread: what was gathered first, then what is still to come."""

@@ -9,7 +9,7 @@ from wsgiref.util import setup_testing_defaults
 
 import pytest
 
-from cds_service.web.admission import ALWAYS_ADMITTED, Admission, Places
+from cds_service.web.admission import ALWAYS_ADMITTED, Admission, Pace, Places, refusal
 
 
 class Slow:
@@ -91,6 +91,60 @@ def test_a_request_that_has_waited_too_long_is_turned_away(slow, pool):
 
     assert ask(waiting)["status"] == 503
     assert ask(app)["status"] == 503
+
+
+@pytest.mark.requirement("A6")
+@pytest.mark.parametrize(
+    ("with_threads", "is_full"), [(0, False), (1, False), (2, False), (3, True)]
+)
+def test_the_event_loop_is_told_whether_one_more_finds_room(with_threads, is_full):
+    app = Admission(ask, places=Places(1), queue=2, wait_s=1.0, refused=lambda: None)
+    assert app.is_full(with_threads) is is_full
+
+
+@pytest.mark.requirement("A5")
+def test_a_request_that_lent_its_place_takes_no_room(pool):
+    places = Places(1, lent=1)
+    app = Admission(ask, places=places, queue=0, wait_s=1.0, refused=lambda: None)
+    assert places.take()
+    assert app.is_full(1)
+    with places.lent():
+        assert not app.is_full(1)
+    assert app.is_full(1)
+
+
+def test_the_pace_is_known_of_those_that_leave_a_queue():
+    moments = iter([0.0, 0.2, 1.0, 1.3, 9.0, 9.2])
+    pace = Pace(lambda: next(moments))
+    pace.left(others_wait=False)
+    pace.left(others_wait=True)
+    assert pace.seconds == 0.0
+    pace.left(others_wait=True)
+    assert pace.seconds == pytest.approx(0.8)
+    pace.left(others_wait=True)
+    assert pace.seconds == pytest.approx(0.8 + 0.1 * (0.3 - 0.8))
+
+
+@pytest.mark.requirement("A6")
+@pytest.mark.parametrize(("waiting", "is_full"), [(0, False), (1, False), (2, True)])
+def test_nobody_is_let_into_a_queue_that_moves_too_slowly(waiting, is_full):
+    """Who would wait 1.2 s is told at once; the first place in a queue is always given."""
+    app = Admission(ask, places=Places(1), queue=10, wait_s=1.0, refused=lambda: None)
+    app.pace.seconds = 0.4
+    assert app.is_full(1 + waiting) is is_full
+
+
+def test_the_answer_of_the_event_loop_is_that_of_a_thread(slow, pool):
+    app, _ = full(slow, pool, queue=0)
+    head, _, body = refusal(keeps_connection=True).partition(b"\r\n\r\n")
+    lines = head.decode().split("\r\n")
+    told = ask(app)
+    assert lines[0] == "HTTP/1.1 503 Service Unavailable"
+    assert dict(line.split(": ") for line in lines[1:]) == {
+        **told["headers"],
+        "Connection": "keep-alive",
+    }
+    assert body == told["body"]
 
 
 @pytest.mark.parametrize("path", sorted(ALWAYS_ADMITTED))

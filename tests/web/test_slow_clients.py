@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import socket
 from contextlib import ExitStack, closing
@@ -37,6 +38,73 @@ HEAD = b"POST / HTTP/1.1\r\nHost: x\r\n"
 def test_a_thread_is_needed_once_nothing_more_is_to_come(received, is_whole):
     gathering = Gathering(None, 0.0, 500_000, bytearray(received))
     assert gathering.is_whole() is is_whole
+
+
+CALL = b"POST /cds-services/x HTTP/1.1\r\nHost: x\r\n"
+
+
+@pytest.mark.requirement("A6")
+@pytest.mark.parametrize(
+    ("received", "may_be"),
+    [
+        (CALL + b"Content-Length: 3\r\n\r\nabc", True),
+        (b"GET /cds-services HTTP/1.1\r\nHost: x\r\n\r\n", True),
+        (b"GET /healthy HTTP/1.1\r\nHost: x\r\n\r\n", True),
+        (b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n", False),
+        (b"GET /ready?x=1 HTTP/1.1\r\nHost: x\r\n\r\n", False),
+        (b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", False),
+        (CALL + b"Content-Length: 3\r\n\r\nabcGET / HTTP/1.1", False),
+        (CALL + b"Content-Length: 3\r\n\r\nab", False),
+        (CALL + b"Transfer-Encoding: chunked\r\n\r\n", False),
+        (b"GET / HTTP/1.0\r\nHost: x\r\n\r\n", False),
+        (b"\x16\x03\x01\r\n\r\n", False),
+    ],
+)
+def test_the_event_loop_refuses_whole_plain_requests_and_no_probe(received, may_be):
+    gathering = Gathering(None, 0.0, 500_000, bytearray(received))
+    assert gathering.may_be_refused() is may_be
+
+
+@pytest.mark.parametrize(
+    ("header", "keeps"),
+    [(b"", True), (b"Connection: keep-alive\r\n", True), (b"connection: Close\r\n", False)],
+)
+def test_a_refused_client_keeps_its_connection_unless_it_said_otherwise(header, keeps):
+    gathering = Gathering(None, 0.0, 500_000, bytearray(CALL + header + b"\r\n"))
+    assert gathering.keeps_connection() is keeps
+
+
+@pytest.mark.slow
+@pytest.mark.requirement("A6")
+def test_a_full_process_refuses_at_once_answers_probes_and_goes_on(tmp_path, message, address):
+    """All on one connection, while a body in chunks that does not end holds the only place."""
+    body = json.dumps(message()).encode()
+    chunked = CALL + b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{"
+    with (
+        closing(serving(tmp_path, WORKERS="1", THREADS="1", QUEUE="0")) as servers,
+        closing(http.client.HTTPConnection(next(servers).place, timeout=10)) as client,
+    ):
+
+        def ask(method, path, content=b""):
+            client.request(method, path, content, {"Content-Type": "application/json"})
+            answer = client.getresponse()
+            return answer.status, answer.headers, answer.read()
+
+        with socket.create_connection((client.host, client.port), timeout=10) as wire:
+            wire.sendall(chunked)
+            while ask("GET", "/cds-services")[0] == 200:
+                pass
+            used = client.sock
+            status, headers, told = ask("POST", address(), body)
+            assert (status, headers["Retry-After"]) == (503, "1")
+            assert json.loads(told)["issue"][0]["details"]["coding"][0]["code"] == "overloaded"
+            assert ask("GET", "/health")[0] == 200
+            counted = ask("GET", "/metrics")[2].decode()
+        while (status := ask("POST", address(), body)[0]) == 503:
+            pass
+        assert status == 200
+        assert client.sock is used
+    assert "cds_requests_refused_total 2.0" in counted
 
 
 @pytest.mark.slow
