@@ -13,7 +13,7 @@ from uuid import UUID, uuid5
 from cds_service.engine.outcome import Verdict
 from cds_service.fhirpath import Message
 from cds_service.fhirpath.temporal import parse_date
-from cds_service.hooks import languages, left_out
+from cds_service.hooks import languages, unjudged
 from cds_service.hooks.suggestions import suggestions_of
 from cds_service.messages import Text
 
@@ -306,20 +306,25 @@ def _within_budget(drafts: list[Draft], plan: Plan, reader: Reader) -> list[Draf
 
 
 def _unjudged(outcome: Outcome, reader: Reader) -> Iterator[Draft]:
-    """The card about what was left out, outside the budget; none when nothing was."""
-    definitions = list(left_out.left_out_of(outcome))
-    if not definitions:
+    """The card about what was left out or failed, outside the budget; none when nothing was."""
+    parts = (
+        (unjudged.LEFT_OUT, [item.title for item in unjudged.left_out_of(outcome)]),
+        (unjudged.FAILED, [plan.title for plan in unjudged.failed_of(outcome)]),
+    )
+    count = sum(len(titles) for _, titles in parts)
+    if not count:
         return
-    names = [languages.plain_text(item.title, reader.language, {}) for item in definitions]
-    values = {"n": [len(definitions)]}
+    detail: list[str] = []
+    for words, titles in parts:
+        if titles:
+            names = [languages.plain_text(title, reader.language, {}) for title in titles]
+            detail.append(languages.markdown(words, reader.language, {}))
+            detail.append("\n".join(f"- {languages.escape(name)}" for name in names))
     yield Draft(
-        path=f"{outcome.plan.id}/left-out",
+        path=f"{outcome.plan.id}/unjudged",
         indicator="info",
-        summary=languages.plain_text(left_out.SUMMARY, reader.language, values),
-        detail=(
-            languages.markdown(left_out.DETAIL, reader.language, {}),
-            "\n".join(f"- {languages.escape(name)}" for name in names),
-        ),
+        summary=languages.plain_text(unjudged.SUMMARY, reader.language, {"n": [count]}),
+        detail=tuple(detail),
         source={"label": _name_of(outcome.plan, reader)},
         rules=(),
         plans=(outcome.plan.versioned,),

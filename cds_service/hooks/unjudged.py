@@ -1,7 +1,7 @@
-"""The words of the card about recommendations that could not be judged, because of their content.
+"""The words of the card about recommendations that could not be judged.
 
-A clinician takes silence for "nothing to say". Where a guideline is left out, it is not: every
-answer of a service that would have used it says so, for every patient, until it is repaired.
+A clinician takes silence for "nothing to say". Where a guideline is left out, or one of its
+expressions fails on the data of a call, it is not: the answer says so, until that is repaired.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from cds_service.messages import Text
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cds_service.engine import Outcome
+    from cds_service.engine import Outcome, Plan
 
 SUMMARY = Text(
     "{n, plural, one {One recommendation} other {# recommendations}} could not be evaluated",
@@ -26,7 +26,7 @@ SUMMARY = Text(
         "nb": "{n, plural, one {Én anbefaling} other {# anbefalinger}} kunne ikke vurderes",
     },
 )
-DETAIL = Text(
+LEFT_OUT = Text(
     "The fault is in the content of this service, not in the chart. That there is no card about "
     "the following says nothing about this patient: judge it yourself, and tell those who run "
     "this service.",
@@ -42,6 +42,22 @@ DETAIL = Text(
         "til dem som drifter tjenesten.",
     },
 )
+FAILED = Text(
+    "Evaluating the following failed on the data of this call. A card about it may be missing, "
+    "which says nothing about this patient: judge it yourself, and tell those who run this "
+    "service.",
+    {
+        "de": "Folgendes auszuwerten ist an den Daten dieser Anfrage gescheitert. Eine Karte dazu "
+        "kann fehlen, was nichts über diese Person aussagt: bitte selbst beurteilen und die "
+        "Betreiber dieses Dienstes benachrichtigen.",
+        "nl": "Het beoordelen van het volgende is mislukt op de gegevens van deze aanvraag. Een "
+        "kaart daarover kan ontbreken, en dat zegt niets over deze patiënt: beoordeel het zelf en "
+        "meld het aan de beheerder van deze dienst.",
+        "nb": "Vurderingen av det følgende mislyktes på dataene i denne forespørselen. Et kort om "
+        "det kan mangle, og det sier ingenting om denne pasienten: vurder det selv, og si fra til "
+        "dem som drifter tjenesten.",
+    },
+)
 
 
 def left_out_of(outcome: Outcome) -> Iterator[LeftOut]:
@@ -52,3 +68,13 @@ def left_out_of(outcome: Outcome) -> Iterator[LeftOut]:
         if item.is_error and isinstance(definition, LeftOut) and definition.id not in seen:
             seen.add(definition.id)
             yield definition
+
+
+def failed_of(outcome: Outcome) -> Iterator[Plan]:
+    """The plans that an expression of failed on the data of this call, each once."""
+    seen: set[str] = set()
+    for item in outcome.walk():
+        is_left_out = isinstance(item.action.definition, LeftOut)
+        if item.is_error and not is_left_out and item.plan.id not in seen:
+            seen.add(item.plan.id)
+            yield item.plan
