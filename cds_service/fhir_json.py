@@ -98,14 +98,15 @@ def decode_content(text: str, file: str) -> Any:
     """
     body = text.encode("utf-8", "surrogatepass")
     try:
-        value, _ = _decode(body, MAX_DEPTH)
+        value, keys = _decode(body, MAX_DEPTH)
     except _Unusable as problem:
         where = Where(file)
         if problem.offset is not None:
             where = Where(file, None, *_line_and_column_of_byte(body, problem.offset))
         message = f"This is not usable JSON: {problem.what}."
         raise ContentError(message, code="invalid-json", hint=problem.hint, where=where) from None
-    _refuse_duplicate_keys(text, file)
+    if _has_more_keys(body, keys):  # only then is it worth to look where
+        _refuse_duplicate_keys(text, file)
     return value
 
 

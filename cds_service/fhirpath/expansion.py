@@ -61,7 +61,8 @@ class Shared:
 
     def traced_value(self, frame: Frame, _this: list[Any]) -> list[Any]:
         """Its value; what was traced when it was evaluated goes under the current part."""
-        home = frame.evaluation.home(self.reads)
+        evaluation = frame.evaluation
+        home = evaluation if evaluation.parent is None else evaluation.home(self.reads)
         value, trace = home.memo.get(self) or self._entry(home)
         if frame.trace is not None and trace is not None:
             frame.trace.children.extend(trace.children)

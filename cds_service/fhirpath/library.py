@@ -107,9 +107,10 @@ class Library:
             raise ContentErrors(problems)
 
     def _check(self, definition: Definition) -> None:
-        names: Library = self
-        if definition.parameters is not None:
-            names = self.extend(types=dict.fromkeys(definition.parameters))
+        if definition.parameters is None:
+            self.shared(definition, (), traced=False)  # and there it is when it is used
+            return
+        names = self.extend(types=dict.fromkeys(definition.parameters))
         scope, compiler = names._root(definition.expression, None, traced=False)  # noqa: SLF001
         body = _named(scope, definition, (definition.name,), None)
         _compiled(compiler, self.tree(definition), body)

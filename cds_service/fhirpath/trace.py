@@ -5,19 +5,17 @@ The observer is woven in when the program is compiled with `traced`; without it 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cds_service.fhirpath.collection import Node, plain
+from cds_service.fhirpath.collection import Node
 
 if TYPE_CHECKING:
     from cds_service.fhirpath.code import Run
     from cds_service.fhirpath.evaluation import Frame
 
 
-@dataclass(frozen=True, slots=True)
-class Trace:
-    """The answer of one part of an expression.
+class Trace(NamedTuple):
+    """The answer of one part of an expression; a named tuple, as an explanation makes thousands.
 
     `value` holds plain values, `unknown` says that not everything about it is known, `resources`
     are the resources (JSON) that the answer was taken from.
@@ -42,6 +40,8 @@ class Recorder:
 
     def note(self, items: list[Any]) -> None:
         """Remember the resources that these items are in; items that are in none change nothing."""
+        if not items:
+            return
         found: dict[int, dict[str, Any]] = {}
         for item in items:
             if type(item) is Node and item.root is not None:
@@ -51,13 +51,17 @@ class Recorder:
 
     def finish(self, result: list[Any]) -> Trace:
         """The trace of this part, now that its answer is known."""
-        self.note(result)
+        value: list[Any] = []
+        if result:
+            first = result[0]
+            if len(result) == 1 and type(first) is not Node:  # a boolean, nearly always
+                value.append(first)
+            else:
+                self.note(result)
+                for item in result:
+                    value.append(item.value if type(item) is Node else item)  # noqa: PERF401
         return Trace(
-            self.text,
-            plain(result),
-            type(result) is not list,
-            tuple(self.children),
-            self.resources,
+            self.text, value, type(result) is not list, tuple(self.children), self.resources
         )
 
 
@@ -84,7 +88,7 @@ def noting(run: Run) -> Run:
 
     def note(frame: Frame, this: list[Any]) -> list[Any]:
         result = run(frame, this)
-        if frame.trace is not None:
+        if result and frame.trace is not None and (len(result) > 1 or type(result[0]) is Node):
             frame.trace.note(result)
         return result
 
