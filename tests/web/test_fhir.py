@@ -374,6 +374,7 @@ def test_without_data_everything_is_unknown(face, client):
         "not met": 0,
         "cannot tell": 1,
         "error": 0,
+        "quiet": 0,
     }
 
 
