@@ -41,6 +41,7 @@ def serve(settings: Settings, *, reload: bool = False) -> None:
         ContentErrors: the guideline content has problems; nothing was started.
         ConfigError: traces were asked for, and what sends them is not installed.
     """
+    gc.disable()  # until ready: loading makes much and throws little of it away
     started_by = os.getpid()
     logs.withhold_texts()
     counts = metrics.share_between_processes()
@@ -125,6 +126,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
     def _announce(self, server: Arbiter) -> None:
         gc.freeze()  # what is loaded now stays shared with the processes forked from here
         gc.set_threshold(_COLLECT_AFTER)
+        gc.enable()
         sys.setswitchinterval(_SWITCH_AFTER_S)
         address = str(server.LISTENERS[0])
         sys.stdout.write(
