@@ -32,7 +32,7 @@ MEMBERS = frozenset(
 )  # fmt: skip
 EXPECTATIONS = frozenset({"status", "cards", "absent", "only"})
 CARD_EXPECTATIONS = frozenset(
-    {"rule", "indicator", "summary", "detail", "suggestions", "lacks", "count"}
+    {"rule", "indicator", "summary", "detail", "suggestions", "actions", "lacks", "count"}
 )
 
 
@@ -213,19 +213,23 @@ def _differences(expected: Mapping[str, Any], card: Mapping[str, Any]) -> Iterat
         if text not in card.get("detail", ""):
             yield f"{rule}: expected '{text}' in the detail:\n{card.get('detail', '(none)')}"
     labels = [item["label"] for item in card.get("suggestions", ())]
-    for text in _as_list(expected.get("suggestions")):
-        if not any(text in label for label in labels):
-            yield f"{rule}: expected a suggestion '{text}'; offered: {'; '.join(labels) or 'none'}"
-    yield from _unwanted(expected, card, labels)
-
-
-def _unwanted(
-    expected: Mapping[str, Any], card: Mapping[str, Any], labels: list[str]
-) -> Iterator[str]:
-    rule = expected["rule"]
+    actions = [
+        str(action.get("description", ""))
+        for item in card.get("suggestions", ())
+        for action in item.get("actions", ())
+    ]
+    yield from _not_offered(rule, "a suggestion", _as_list(expected.get("suggestions")), labels)
+    yield from _not_offered(rule, "an action", _as_list(expected.get("actions")), actions)
+    shown = (card["summary"], card.get("detail", ""), *labels, *actions)
     for text in _as_list(expected.get("lacks")):
-        if any(text in shown for shown in (card["summary"], card.get("detail", ""), *labels)):
+        if any(text in item for item in shown):
             yield f"{rule}: '{text}' must not stand on the card or its suggestions"
+
+
+def _not_offered(rule: str, what: str, wanted: list[str], offered: list[str]) -> Iterator[str]:
+    for text in wanted:
+        if not any(text in item for item in offered):
+            yield f"{rule}: expected {what} '{text}'; offered: {'; '.join(offered) or 'none'}"
 
 
 def _as_list(value: object) -> list[str]:

@@ -168,6 +168,7 @@ def test_a_card_that_nobody_expected_fails_only_when_the_case_says_only(run):
         {"summary": "There are dragons"},
         {"detail": ["Lost some."]},
         {"suggestions": ["Refer"]},
+        {"actions": ["Refer"]},
     ],
 )
 def test_every_property_of_an_expected_card_is_compared(run, wrong):
