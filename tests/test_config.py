@@ -108,6 +108,7 @@ def test_a_value_that_is_not_allowed_names_its_variable(name, value):
     assert text.startswith(f"CDS_{name} must be ")
 
 
+@pytest.mark.requirement("J4")
 def test_a_wrong_database_address_is_not_repeated_with_its_password():
     assert "s3cret" not in problem(DATABASE_URL="mysql://cds:s3cret@db/cds")
 
@@ -143,6 +144,7 @@ def test_the_plans_beside_the_package_are_the_default():
     assert load({}).plans.name == "plan_definitions"
 
 
+@pytest.mark.requirement("J4")
 def test_effective_settings_show_every_value_and_no_password():
     url = "postgresql+psycopg://cds:s3cret@db.example/cds"
     text = load({"CDS_DATABASE_URL": url}).effective()
@@ -151,6 +153,7 @@ def test_effective_settings_show_every_value_and_no_password():
     assert "s3cret" not in text
 
 
+@pytest.mark.requirement("J4")
 def test_the_key_of_the_pseudonyms_is_long_enough_and_never_printed():
     assert (
         problem(PSEUDONYM_KEY="short") == "CDS_PSEUDONYM_KEY must be a secret of at least 32 bytes"

@@ -118,7 +118,8 @@ def guideline_files(directory: Path) -> Iterator[Path]:
 
 def _source(name: str, text: str) -> Source:
     resource = fhir_json.decode_content(text, name)
-    if not isinstance(resource, dict) or not resource.get("resourceType"):
+    kind = resource.get("resourceType") if isinstance(resource, dict) else None
+    if not isinstance(kind, str) or not kind:
         raise ContentError(
             "this is not a FHIR resource: there is no resourceType",
             code="not-fhir",

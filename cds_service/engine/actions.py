@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from cds_service.engine.source import Element, Problems
     from cds_service.terminology import ValueSets
 
+CONDITION_KINDS = ("applicability", "start", "stop")
 GROUPINGS = ("logical-group", "visual-group", "sentence-group")
 SUMMARY_LIMIT = 139
 """Longest `summary` of a card in characters (CDS Hooks 2.0.1, Card Attributes: under 140)."""
@@ -137,7 +138,11 @@ class ActionCompiler:
         compiled = []
         for item in element.elements("condition"):
             expression = item.element("expression")
-            if item.json.get("kind") != "applicability":
+            kind = item.json.get("kind")
+            if kind not in CONDITION_KINDS:
+                text = f"a condition's kind is one of {', '.join(CONDITION_KINDS)}"
+                self.problems.add(item.problem(text, "kind", code="condition-kind"))
+            if kind != "applicability":
                 continue
             if expression is None:
                 self.problems.add(

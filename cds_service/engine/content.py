@@ -112,7 +112,7 @@ def _index(sources: Iterable[Source], problems: Problems) -> dict[str, Source]:
 def _value_sets(sources: Iterable[Source], problems: Problems) -> ValueSets:
     resources: list[Mapping[str, Any]] = []
     for source in sources:
-        if source.resource.get("resourceType") in {"ValueSet", "CodeSystem"}:
+        if source.resource.get("resourceType") in ("ValueSet", "CodeSystem"):
             resources.append(source.resource)
         resources.extend(
             _contained(source, contained.json)

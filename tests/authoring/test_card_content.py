@@ -38,6 +38,7 @@ def documents(card):
 
 
 @pytest.mark.parametrize(("plan", "card"), CARDS)
+@pytest.mark.requirement("L1", "CARD-10")
 def test_a_card_says_who_says_it_and_what_kind_of_document_that_is(plan, card):
     source = lines(card)["source"]
 
@@ -48,6 +49,7 @@ def test_a_card_says_who_says_it_and_what_kind_of_document_that_is(plan, card):
 
 
 @pytest.mark.parametrize(("plan", "card"), CARDS)
+@pytest.mark.requirement("L1", "CARD-10", "CARD-13")
 def test_a_card_cites_documents_that_its_plan_lists(plan, card):
     listed = [artifact["citation"] for artifact in plan["relatedArtifact"]]
 
@@ -68,6 +70,7 @@ def test_a_card_says_why(plan, card):
 
 
 @pytest.mark.parametrize(("plan", "card"), CARDS)
+@pytest.mark.requirement("L1")
 def test_a_card_ends_its_facts_with_rule_version_and_profile(plan, card):
     assert lines(card)["basis"].startswith("Basis ({rule}, profile {profile}): ")
 
@@ -84,6 +87,7 @@ def test_the_version_on_the_card_is_the_version_of_the_plan(plan):
 
 
 @pytest.mark.parametrize(("plan", "card"), CARDS)
+@pytest.mark.requirement("L1")
 def test_a_card_says_what_was_looked_for_and_could_not_be_had(plan, card):
     assert re.search(r"Looked for, but \{missing\w+\}", lines(card)["not-available"])
 
@@ -131,6 +135,7 @@ def test_every_card_ends_with_what_the_service_is_and_that_all_is_optional(strat
 
 
 @pytest.mark.parametrize("strategy", strategies(), ids=lambda plan: plan["id"])
+@pytest.mark.requirement("L4")
 def test_every_card_of_expired_content_says_so(strategy):
     expired = next(item for item in strategy["action"] if item["id"] == "expired")["description"]
 

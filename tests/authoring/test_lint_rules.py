@@ -128,6 +128,7 @@ def test_data_that_a_rule_reads_and_its_service_does_not_ask_for(check):
     assert check(told, strategy(told, library=[own["url"]]), own) == []
 
 
+@pytest.mark.requirement("PFT-22")
 def test_data_that_a_service_asks_for_and_no_rule_reads(check):
     own = library("own", "scores")
 
@@ -148,6 +149,7 @@ def test_data_that_a_service_asks_for_and_no_rule_reads(check):
         "Observation?patient={{context.patientId}}&code:below=x",
     ],
 )
+@pytest.mark.requirement("PD-9")
 def test_a_prefetch_query_that_no_ehr_can_answer(check, query):
     own = library("own", "scores", query=query)
     card = {"id": "a", "title": "A", **CITED, "condition": [condition("%scores.exists()")]}
@@ -179,6 +181,7 @@ def test_two_files_with_one_type_and_id(check):
     assert check(rule("p"), other) == [("duplicate-id", "1-p.json", "PlanDefinition.id")]
 
 
+@pytest.mark.requirement("PD-9")
 def test_a_card_without_source_and_a_plan_without_review_or_version(check):
     bare = plan("p", {"id": "a", "title": "A"})
     del bare["version"]
@@ -190,6 +193,7 @@ def test_a_card_without_source_and_a_plan_without_review_or_version(check):
     ]
 
 
+@pytest.mark.requirement("ACT-10")
 def test_a_code_in_an_order_that_is_listed_nowhere(check):
     coding = {"system": "http://loinc.org", "code": "24968-0", "display": "MR Spine lumbar"}
     order = {

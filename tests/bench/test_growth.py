@@ -87,6 +87,7 @@ def steps_for(observations, monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.requirement("A11")
 def test_steps_grow_with_the_chart_in_a_straight_line(monkeypatch):
     few, many, more = (steps_for(count, monkeypatch) for count in (100, 1_000, 2_000))
 

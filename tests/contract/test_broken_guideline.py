@@ -124,6 +124,7 @@ def command(folder, *arguments, **environ):
     )
 
 
+@pytest.mark.requirement("PD-9")
 def test_where_it_is_to_be_refused_nothing_starts(tmp_path):
     shutil.copytree(REPOSITORY / "plan_definitions", tmp_path / "plans")
     break_plan(tmp_path / "plans")

@@ -50,6 +50,7 @@ def library():
     "G2",
     "G4",
 )
+@pytest.mark.requirement("GEN-6", "RESP-8")
 def test_an_answer_to_a_case_holds_the_contract(client, library, services, address, file):
     case = cases.read(file)
     hook = case.json.get("hook") or case.json["request"]["hook"]

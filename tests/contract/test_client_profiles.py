@@ -97,6 +97,7 @@ def test_a_client_without_limits_gets_every_kind_of_suggestion(application):
     assert max(len(item["actions"]) for item in offered(application, "cds-hooks-2.0")) > 1
 
 
+@pytest.mark.requirement("SUG-10")
 def test_epic_gets_one_action_in_a_suggestion_and_only_those_it_applies(application):
     found = offered(application, "epic")
 
@@ -189,6 +190,7 @@ def listed(application: Client, name: str) -> list[dict[str, Any]]:
     return answer.json["services"]
 
 
+@pytest.mark.requirement("B5")
 def test_feedback_in_epics_shape_is_taken(application):
     (card, *_) = cards(application, "epic", VIEW, "patient-view-cauda-equina.json")
     path = f"{VIEW}/feedback"

@@ -28,6 +28,7 @@ def path(request, services):
 
 @pytest.mark.requirement("CORS-1", "CORS-2", "CORS-3", "DISC-20")
 @pytest.mark.parametrize("slash", ["", "/"])
+@pytest.mark.requirement("J1")
 def test_preflight_is_answered_without_authentication(client, path, slash):
     answer = preflight(client, path + slash, "http://localhost:3000")
     assert answer.status == 200
@@ -64,6 +65,7 @@ def test_development_pages_of_this_host_may_call(client, origin):
         "file://localhost",
     ],
 )
+@pytest.mark.requirement("J1")
 def test_other_pages_may_not(client, origin):
     if origin.endswith("\n"):
         origin = origin.strip() + "x"
@@ -100,6 +102,7 @@ def site(tmp_path_factory):
         ("null", False),
     ],
 )
+@pytest.mark.requirement("J1")
 def test_only_configured_origins_are_echoed(site, origin, is_allowed):
     answer = site.get("/cds-services", headers={"Origin": origin})
     assert answer.headers.get("Access-Control-Allow-Origin") == (origin if is_allowed else None)

@@ -24,11 +24,8 @@ DISCOVERIES = ["/cds-services", "/cds-services/", "/core/cds-services", "/nl/cds
     "PFT-10",
     "PFT-11",
     "PFT-12",
-    "PFT-15",
     "PFT-21",
-    "FP-9",
     "FP-10",
-    "DISC-12",
 )
 def test_discovery_is_there_with_and_without_profile_and_slash(client, path):
     answer = client.get(path)

@@ -162,12 +162,14 @@ def test_a_lost_decision_is_in_the_log(storeless, address, message):
 
 
 @pytest.mark.requirement("FB-13")
+@pytest.mark.requirement("B5")
 def test_a_thousand_entries_are_one_message(own, path, address):
     entries = [{**ACCEPTED, "card": str(number)} for number in range(1000)]
     assert own.post(f"{address()}/feedback", {"feedback": entries}).status == 200
     assert stored(path) == [(1000,)]
 
 
+@pytest.mark.requirement("B5")
 def test_awkward_content_is_stored_or_refused(own, address):
     comment = {"userComment": "a\x00b" + "x" * 1_000_000}
     for entry in (

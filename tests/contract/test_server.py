@@ -167,6 +167,7 @@ def test_feedback_at_once_is_stored_once(server, address):
 
 
 @pytest.mark.slow
+@pytest.mark.requirement("A8")
 def test_it_stops_when_told_to(tmp_path):
     running = serving(tmp_path, WORKERS="1")
     assert next(running).open("GET", "/health").status == 200

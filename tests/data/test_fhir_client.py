@@ -179,6 +179,7 @@ def test_every_failure_of_the_server_is_an_answer_with_a_reason(
 
 
 @pytest.mark.parametrize("code", [401, 429, 500, 503])
+@pytest.mark.requirement("A4")
 def test_a_refused_read_is_not_repeated(reader: FhirReader, stub: FhirStub, code: int) -> None:
     stub.faults["Condition"] = fhir_stub.status(code)
 
@@ -345,6 +346,7 @@ def test_no_page_is_read_after_the_limit_of_entries(stub: FhirStub) -> None:
     assert answer.failure == "page 3: only 4 entries of a search are read"
 
 
+@pytest.mark.requirement("A4")
 def test_a_page_that_fails_leaves_the_pages_before_it(reader: FhirReader, stub: FhirStub) -> None:
     stub.faults["Condition"] = fhir_stub.resource_answer(
         paged(searchset(CONDITIONS[:1]), f"{stub.base}/Gone?page=2")

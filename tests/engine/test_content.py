@@ -46,6 +46,7 @@ def test_an_unknown_name_is_refused_with_the_closest_known_one():
     assert "profile" in str(next(iter(problems_of(plan("p", action)).values())))
 
 
+@pytest.mark.requirement("PD-9")
 def test_all_problems_come_at_once():
     found = problems_of(
         plan(
@@ -60,6 +61,7 @@ def test_all_problems_come_at_once():
     assert len(found) == 4
 
 
+@pytest.mark.requirement("PD-9")
 def test_a_title_is_too_long_in_any_language():
     title = {
         "extension": [
@@ -111,6 +113,7 @@ def test_an_activity_of_a_kind_that_cannot_be_made_is_refused():
     assert "ServiceRequest" in problems_of(activity)["activity-kind"].message
 
 
+@pytest.mark.requirement("PD-1", "PD-2")
 def test_a_service_is_made_of_each_named_event():
     trigger = {"type": "named-event", "name": "patient-view"}
     content = compile_all(
@@ -121,6 +124,7 @@ def test_a_service_is_made_of_each_named_event():
     assert (service.hook, service.title.default) == ("patient-view", "my-service")
 
 
+@pytest.mark.requirement("PD-3")
 def test_data_requirements_of_the_strategy_override_those_of_its_libraries():
     def requirement(need):
         return {

@@ -66,6 +66,7 @@ def test_a_caret_points_at_the_place() -> None:
         "1" + "[0]" * 3000,
     ],
 )
+@pytest.mark.requirement("F2")
 def test_an_expression_that_nests_too_deeply_is_refused(expression) -> None:
     with pytest.raises(ExpressionError, match=r"nests deeper|longer than"):
         compile_expression(expression)
@@ -76,6 +77,7 @@ def test_many_alternatives_in_a_row_do_not_count_as_nesting() -> None:
     assert compile_expression(alternatives)({"resourceType": "Patient", "gender": "g299"}) == [True]
 
 
+@pytest.mark.requirement("F2")
 def test_an_expression_that_is_too_long_is_refused() -> None:
     with pytest.raises(ExpressionError, match="longer than"):
         compile_expression("1 " * 20_000)

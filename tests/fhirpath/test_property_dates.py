@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+import pytest
 from dateutil.relativedelta import relativedelta
 from fhirpath_answers import answer, bounded, text
 from hypothesis import example, given
@@ -27,6 +28,7 @@ LEAP, MONTH_END = date(2024, 2, 29), date(2024, 1, 31)
 @example(day=LEAP, count=1)
 @example(day=LEAP, count=-4)
 @example(day=LEAP, count=4)
+@pytest.mark.requirement("A10")
 def test_adding_years_ends_in_the_same_month_on_the_same_or_the_last_day(day, count) -> None:
     assert text(f"@{day} + {count % 90} years") == str(day + relativedelta(years=count % 90))
 
@@ -139,6 +141,7 @@ def test_the_difference_in_days_is_that_of_the_calendar(one, other) -> None:
 @bounded
 @given(one=DAYS, other=DAYS)
 @example(one=date(2000, 5, 2), other=date(2024, 5, 1))
+@pytest.mark.requirement("A10")
 def test_the_duration_in_years_is_an_age_in_whole_years(one, other) -> None:
     one, other = sorted([one, other])
     had_birthday = (other.month, other.day) >= (one.month, one.day)

@@ -37,6 +37,7 @@ def moment(around: tuple[str, int, int]) -> datetime:
 
 @bounded
 @given(around=AROUND)
+@pytest.mark.requirement("A10")
 def test_today_is_the_day_on_the_local_calendar(around) -> None:
     now = moment(around)
     assert text("today()", now=now) == now.date().isoformat()
@@ -65,6 +66,7 @@ def test_the_local_day_of_an_instant_in_utc_is_that_of_the_zone_at_that_instant(
 
 @bounded
 @given(around=AROUND)
+@pytest.mark.requirement("A10")
 def test_yesterday_is_the_day_before_although_it_had_23_or_25_hours(around) -> None:
     now = moment(around)
     assert text("today() - 1 day", now=now) == (now.date() - timedelta(days=1)).isoformat()

@@ -44,7 +44,7 @@ def show(*resources, language="en", **variables):
     return cards.from_outcome(outcome, cards.Reader(DECISION, language, "core", NOW.date()))
 
 
-@pytest.mark.requirement("PD-5", "CARD-10")
+@pytest.mark.requirement("PD-5")
 def test_an_action_becomes_a_card_with_summary_detail_indicator_and_source():
     action = {
         "id": "a",
@@ -121,6 +121,7 @@ def test_a_summary_that_grows_too_long_is_cut_at_a_word_and_kept_whole_in_the_de
     assert card["detail"].startswith("Found: word word")
 
 
+@pytest.mark.requirement("RESP-8")
 def test_cards_come_most_urgent_first_and_else_in_the_plan_s_order():
     actions = [
         {"id": name, "title": name, "priority": priority}
@@ -398,6 +399,7 @@ def test_up_to_the_budget_every_card_is_shown():
     assert len(show(budgeted(["routine"] * 5))) == 5
 
 
+@pytest.mark.requirement("PERF-6")
 def test_beyond_the_budget_info_cards_become_lines_of_the_last_card():
     shown = show(budgeted(["routine"] * 7))
 
@@ -453,6 +455,7 @@ def test_content_is_valid_through_the_last_day_of_its_effective_period(end):
     assert card["detail"] == "Why.\n\nOptional."
 
 
+@pytest.mark.requirement("L4")
 def test_content_past_its_effective_period_says_so_first():
     (card,) = show(*framed({"end": "2024-05-31"}))
 

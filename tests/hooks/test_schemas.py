@@ -177,7 +177,7 @@ def test_any_user_is_taken(user):
 
 
 @pytest.mark.requirement("REQ-17")
-@pytest.mark.requirement("REQ-5", "AUTHZ-1")
+@pytest.mark.requirement("REQ-5")
 def test_a_token_without_a_server_is_dropped():
     authorization = {"access_token": "secret", "patient": "p"}
     request = load_request(message(fhirAuthorization=authorization), "patient-view")

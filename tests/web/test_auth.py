@@ -666,6 +666,7 @@ def test_missing_data_are_read_from_the_tenants_server_with_its_token_alone(
 
 @pytest.mark.requirement("AUTHZ-17", "OUT-1")
 @pytest.mark.parametrize(("extra", "status"), [("", 412), ("\nreads_without_token = true", 200)])
+@pytest.mark.requirement("AUTHZ-1")
 def test_a_server_is_read_without_a_token_only_where_the_tenant_says_so(
     tmp_path: Path, key_server: KeyServer, message: Callable[..., Any], extra: str, status: int
 ) -> None:
