@@ -25,10 +25,11 @@ def resources():
 def pointed_at(tmp_path):
     """A client of the workbench that is pointed at this base URL."""
 
-    def at(base: str, **environ: str):
+    def at(base: str):
         settings = {"WORKBENCH": "yes", "WORKBENCH_FHIR": base, "OPEN_FHIR_SERVERS": "yes"}
         database = f"sqlite:///{tmp_path}/cds.sqlite3"
-        return client_with(DATABASE_URL=database, **(settings | environ)).app.test_client()
+        made = client_with(DATABASE_URL=database, DEADLINE_S="30", **settings)
+        return made.app.test_client()
 
     return at
 
@@ -47,7 +48,9 @@ def test_the_patients_of_the_server_are_offered_by_name(pointed_at, resources):
         page = pointed_at(stub.base).get("/workbench", **HERE).text
 
     assert f'value="{stub.base}"' in page
-    assert '<option value="acute-back-pain">Anna Example</option>' in page
+    assert (
+        '<option value="acute-back-pain" selected>Anna Example · acute-back-pain</option>' in page
+    )
     assert page.index('value="server" checked') > 0
 
 

@@ -150,6 +150,7 @@ async function call() {
   if (answer.status !== 200) {
     $("#status").textContent = sentence(answer);
     $("#cards").replaceChildren(paragraph(sentence(answer), "problem"));
+    $("#panel-why").replaceChildren(paragraph(sentence(answer), "nothing"));
     return;
   }
   state.answer = JSON.parse(answer.text);
@@ -358,9 +359,18 @@ form.addEventListener("submit", (event) => {
 });
 form.addEventListener("change", (event) => {
   if (event.target.closest(".cards, .behind")) return;
+  chooseOnServer(event.target);
   arrange();
   build();
 });
+
+/** Keeps the list of the server's patients and the id beside it together; any other id is none. */
+function chooseOnServer(changed) {
+  const list = $("#fhir-patients");
+  if (changed === list) form.elements.patientId.value = list.value;
+  else if (list && changed.name === "fhirServer") list.value = "";
+  else if (list) list.value = chosen("patientId");
+}
 
 function arrange() {
   for (const part of $$("[data-source]")) part.hidden = part.dataset.source !== chosen("source");
