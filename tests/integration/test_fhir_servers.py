@@ -1,8 +1,9 @@
 """One suite for every FHIR server: what the service reads from it is worth what prefetch is worth.
 
 Embedded is the server of the tests; medplum is the sandbox's (@medplum/fhir-router), skipped where
-it is not installed; given is any other, such as HAPI, whose base URL stands in CDS_TEST_FHIR_BASE,
-with CDS_TEST_FHIR_TOKEN where it asks for one. The example patients are written to it.
+it is not installed; given is any other, such as HAPI, whose base URL stands in TEST_FHIR_BASE,
+with TEST_FHIR_TOKEN where it asks for one. The example patients are written to it. (The names do
+not begin with CDS_: the service refuses settings that it does not know.)
 """
 
 from __future__ import annotations
@@ -83,10 +84,10 @@ def sandbox_server() -> Iterator[Access]:
 
 @contextmanager
 def given() -> Iterator[Access]:
-    base = os.environ.get("CDS_TEST_FHIR_BASE")
+    base = os.environ.get("TEST_FHIR_BASE")
     if not base:
-        pytest.skip("CDS_TEST_FHIR_BASE names no FHIR server")
-    token = os.environ.get("CDS_TEST_FHIR_TOKEN")
+        pytest.skip("TEST_FHIR_BASE names no FHIR server")
+    token = os.environ.get("TEST_FHIR_TOKEN")
     filled(base, token or "")
     yield Access(base.rstrip("/"), token)
 
