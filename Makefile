@@ -8,7 +8,7 @@ BIN     = $(VENV)/bin
 SERVICE = $(BIN)/cds-service
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run sandbox test check quick golden bench docs conformance-docs lock audit sbom clean
+.PHONY: help setup run sandbox test check quick golden bench docs conformance-docs lock floors audit sbom clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -77,6 +77,13 @@ lock:  ## remake the hash-locked requirement files
 	  --output-file requirements/audit.txt requirements/audit.in
 	rm -rf $(VENV)-lock
 
+# The oldest versions that pyproject.toml allows of what the service is built on; tools are the newest.
+floors:  ## test with the oldest versions that pyproject.toml allows
+	$(PYTHON) -m venv $(VENV)-floors
+	grep -oE '"[a-z][a-z.-]+(\[[a-z]+\])?>=[0-9.]+"' pyproject.toml | grep -v setuptools | tr -d '"' | sed 's/>=/==/' > $(VENV)-floors/floors.txt
+	$(VENV)-floors/bin/pip install --quiet --disable-pip-version-check --requirement $(VENV)-floors/floors.txt --editable '.[test]'
+	$(VENV)-floors/bin/pytest -q -n auto --dist loadfile tests/hooks tests/engine tests/store tests/web tests/contract/test_calls.py
+
 $(VENV)-audit/mark: requirements/audit.txt
 	$(PYTHON) -m venv $(VENV)-audit
 	$(VENV)-audit/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/audit.txt
@@ -92,4 +99,4 @@ sbom: $(VENV)-audit/mark  ## the software bill of materials (CycloneDX): build/s
 	  --mc-type application --output-reproducible --output-format JSON --output-file build/sbom.json
 
 clean:  ## remove what the other targets made
-	rm -rf $(VENV) $(VENV)-audit var build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VENV)-audit $(VENV)-floors var build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
