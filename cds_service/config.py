@@ -262,6 +262,15 @@ class Settings:
             "Whether the workbench for authors and integrators is served; to this machine only.",
         ),
     ]
+    workbench_edit: Annotated[
+        bool,
+        _Setting(
+            "CDS_WORKBENCH_EDIT",
+            "no",
+            setting_values.yes_or_no,
+            "Whether the workbench may write an edited plan into the folder of the guidelines.",
+        ),
+    ]
     workbench_patients: Annotated[
         Path,
         _Setting(

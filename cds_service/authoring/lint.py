@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from cds_service.data.plan_library import PlanLibrary
-    from cds_service.engine import Source
+    from cds_service.engine import Content, Source
 
 HINT = "see the element's definition in FHIR R4 (hl7.org/fhir/R4)"
 
@@ -118,6 +118,17 @@ def _judged(found: list[ContentError], directory: Path, looked: frozenset[str]) 
     return Findings(
         tuple(sorted([*problems, *stale], key=_place)), tuple(sorted(warnings, key=_place))
     )
+
+
+def warnings_in(content: Content, file: str, directory: Path) -> list[ContentError]:
+    """What the rules say of one file of content that need not be saved, in the order of the file.
+
+    What the authors of the folder accept is left out. Cases and versions are not looked at.
+    """
+    found = [item for rules in _RULES for item in rules.findings(content)]
+    found.extend(content.unsupported)
+    judged = _judged(found, directory, frozenset())
+    return [item for item in judged.all if item.where is not None and item.where.file == file]
 
 
 def invalid_fhir(source: Source) -> Iterator[ContentError]:

@@ -40,6 +40,19 @@ class Recompiler:
         content, _ = compile_parts(sources, self._without(changed, stale))
         return content
 
+    def with_rewritten(self, changed: Source) -> Content:
+        """The content with this plan in place of the file of the same name, however it differs.
+
+        Raises ContentErrors with what is wrong, there and in what leads to it.
+        """
+        old = next((item for item in self._sources if item.file == changed.file), None)
+        if old is None or _names(old) != _names(changed):
+            sources = (*(item for item in self._sources if item is not old), changed)
+            return compile_parts(sources)[0]
+        plans = self.content.plans.values()
+        keys = {key for plan in plans for action in _actions(plan) for key in _keys(action)}
+        return self.with_changed(changed, {key for key in keys if key[0] == changed.file})
+
     def _without(self, changed: Source, stale: AbstractSet[ActionKey]) -> Linker:
         """The linker with nothing in it that was compiled from what is stale."""
         url, old, sifted = changed.canonical, self._linker, _Sifted(stale)
@@ -87,6 +100,17 @@ class _Sifted:
             return False
         self.actions[action.key_in_files] = action
         return True
+
+
+def _names(source: Source) -> tuple[object, ...]:
+    """What other files, and the file itself, may refer to it by."""
+    return tuple(source.resource.get(key) for key in ("resourceType", "url", "contained"))
+
+
+def _keys(action: Action) -> Iterator[ActionKey]:
+    yield action.key_in_files
+    for child in action.actions:
+        yield from _keys(child)
 
 
 def _actions(plan: Plan) -> Iterator[Action]:

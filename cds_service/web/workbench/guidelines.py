@@ -16,10 +16,12 @@ from cds_service.web.workbench.seen import Seen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from zoneinfo import ZoneInfo
 
     from cds_service.authoring.cases import CaseResult
     from cds_service.data.plan_library import PlanLibrary
     from cds_service.engine import Action, Service
+    from cds_service.hooks.service import HookService
     from cds_service.web.workbench.bench import Bench
 
 
@@ -62,9 +64,9 @@ def routes(bench: Bench) -> Blueprint:
     def plan(plan_id: str) -> str:
         """One plan: what it says and when, its sources, its codes and its cases."""
         library = bench.hooks.library
-        wanted = library.plan(plan_id)
-        listed = next(item for item in _listed(library) if item.plan.id == wanted.id)
-        results, broken = _run_cases(listed, bench)
+        listed = find(plan_id, library)
+        wanted = listed.plan
+        results, broken = run_cases(listed, bench.hooks, bench.settings.zone)
         if request.args.get("cases") == "all":
             coverage_of.count_all(bench.hooks, bench.settings.zone)
         seen = coverage_of.by(results, wanted.id, library)
@@ -84,6 +86,12 @@ def routes(bench: Bench) -> Blueprint:
         )
 
     return pages
+
+
+def find(plan_id: str, library: PlanLibrary) -> Listed:
+    """The plan with this id, and where it is; raises UnknownService naming the closest ids."""
+    wanted = library.plan(plan_id)
+    return next(item for item in _listed(library) if item.plan.id == wanted.id)
 
 
 def _listed(library: PlanLibrary) -> Iterator[Listed]:
@@ -127,13 +135,15 @@ def _expressions(json: object) -> Iterator[str]:
             yield from _expressions(value)
 
 
-def _run_cases(listed: Listed, bench: Bench) -> tuple[list[CaseResult], list[ContentError]]:
-    """The results of the plan's cases, and the files that are no case."""
-    folder = bench.hooks.library.directory / listed.file.parent
+def run_cases(
+    listed: Listed, hooks: HookService, zone: ZoneInfo
+) -> tuple[list[CaseResult], list[ContentError]]:
+    """The results of the plan's cases with these services, and the files that are no case."""
+    folder = hooks.library.directory / listed.file.parent
     results, broken = [], []
     for path in cases.case_files(folder):
         try:
-            results.append(cases.run(cases.read(path), bench.hooks, bench.settings.zone))
+            results.append(cases.run(cases.read(path), hooks, zone))
         except ContentError as problem:
             broken.append(problem)
     return results, broken
