@@ -40,6 +40,7 @@ _WRITTEN = click.Path(dir_okay=False, path_type=Path)
 @click.option("--hook", "hooks", multiple=True, type=click.Choice(visits.HOOKS), help="Only this.")
 @click.option("--profile", type=click.Choice(PROFILES), help="CDS_PROFILE when left out.")
 @click.option("--drop-undated", is_flag=True, help="Data without a date are in no chart.")
+@click.option("--engine", type=click.Choice(["local", "spark"]), default="local")
 @click.option("--workers", type=click.IntRange(min=1), help="Processes; all cores by default.")
 @click.option("--pseudonym-key", type=_READ, help="File with the key; random by default.")
 @click.option("--format", "form", type=click.Choice(report.FORMATS), default="table")
@@ -54,12 +55,15 @@ def simulate(  # noqa: PLR0913, PLR0917  one parameter for each option
     hooks: tuple[str, ...],
     profile: str | None,
     drop_undated: bool,  # noqa: FBT001  a flag of the command line
+    engine: str,
     workers: int | None,
     pseudonym_key: Path | None,
     form: str,
     output: Path | None,
 ) -> None:
     """Try the guideline in PLANS on a cohort: who would have got which card, and how often."""
+    if form == report.PARQUET and output is None:
+        raise click.UsageError("a Parquet file needs a name: add --output")
     if on is not None and (first or last):
         raise click.UsageError("--on judges a day of its own: leave out --from and --to")
     settings = config.from_environment()
@@ -77,18 +81,17 @@ def simulate(  # noqa: PLR0913, PLR0917  one parameter for each option
         scope,
         _older(against, content_root(plans)) if against else None,
     )
-    judged, strangers = _judged(judge, cohort, workers)
+    judged, strangers = _judged(judge, cohort, engine, workers)
     result = results.of(
         judged,
         revision=judge.service.library.revision,
         against=against,
         strangers=strangers,
     )
-    written = report.TEXTS[form](result)
     if output is None:
-        click.echo(written, nl=False)
+        click.echo(report.TEXTS[form](result), nl=False)
     else:
-        output.write_text(written, encoding="utf-8")
+        report.write(result, form, output)
         click.echo(f"{output}: {result.tally.calls} calls")
 
 
@@ -112,9 +115,15 @@ def _older(against: str, plans: Path) -> HookService:
     return HookService(plan_library.of_sources(plans, list(sources.values())))
 
 
-def _judged(judge: Judge, place: Path, workers: int | None) -> tuple[list[Judgement], int]:
-    """Every patient, judged by the cores of this machine; and how many had to be left out."""
+def _judged(
+    judge: Judge, place: Path, engine: str, workers: int | None
+) -> tuple[list[Judgement], int]:
+    """Every patient, judged; and how many had to be left out."""
     files = cohorts.files_of(place)
+    if engine == "spark":
+        from cds_service.simulation import spark_engine  # noqa: PLC0415 - only this engine needs it
+
+        return spark_engine.judge_all(judge, files, workers=workers)
     with _bar(len(files), "reading") as bar:
         cohort = cohorts.index(files, judge.kinds, lambda _: bar.update(1))
     with _bar(len(cohort.patients), "patients") as bar:

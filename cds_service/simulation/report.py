@@ -11,6 +11,7 @@ from cds_service.simulation import text_report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from cds_service.simulation.result import Result
 
@@ -29,7 +30,26 @@ def _json(result: Result) -> str:
     return fhir_json.pretty(results.as_json(result)) + "\n"
 
 
-TEXTS: Mapping[str, Callable[[Result], str]] = {"table": _table, "csv": _csv, "json": _json}
+def _html(result: Result) -> str:
+    from cds_service.simulation import page_report  # noqa: PLC0415 - only this form needs pygal
+
+    return page_report.html(result)
+
+
+TEXTS: Mapping[str, Callable[[Result], str]] = {
+    "table": _table, "csv": _csv, "json": _json, "html": _html,
+}  # fmt: skip
 """The forms that are text."""
 
-FORMATS = tuple(TEXTS)
+PARQUET = "parquet"
+FORMATS = (*TEXTS, PARQUET)
+
+
+def write(result: Result, form: str, path: Path) -> None:
+    """Write a result to a file in one of the `FORMATS`."""
+    if form == PARQUET:
+        from cds_service.simulation import parquet  # noqa: PLC0415 - only this form needs it
+
+        parquet.write(result, path)
+    else:
+        path.write_text(TEXTS[form](result), encoding="utf-8")

@@ -63,7 +63,7 @@ def left_out(result: Result) -> Iterator[str]:
         many = _many(result.undated_visits, "encounter or order", "encounters or orders")
         yield f"left out: {many} without a date"
     if result.undated_resources:
-        yield f"without a date, so known when is not: {_many(result.undated_resources, 'resource')}"
+        yield f"without a date: {_many(result.undated_resources, 'resource')} of the chart"
     for problem, count in result.tally.problems:
         kind = "not judged" if problem.startswith("failed ") else "refused"
         yield f"{kind}: {_many(count, 'call')} ({problem})"
@@ -111,17 +111,18 @@ def _part(name: str, head: Sequence[str], found: Sequence[Sequence[object]]) -> 
 
 def table(head: Sequence[str], found: Sequence[Sequence[object]]) -> Iterator[str]:
     """Columns under their titles: the first to the left, numbers to the right."""
-    cells = [list(head), *([_text(value) for value in row] for row in found)]
+    cells = [list(head), *([cell(value) for value in row] for row in found)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
     for row in cells:
         first, *others = (
-            cell.rjust(width) if column else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+            text.rjust(width) if column else text.ljust(width)
+            for column, (text, width) in enumerate(zip(row, widths, strict=True))
         )
         yield "  ".join([first, *others]).rstrip()
 
 
-def _text(value: object) -> str:
+def cell(value: object) -> str:
+    """A value of a table; rates have two decimals."""
     return f"{value:.2f}" if isinstance(value, float) else str(value)
 
 
