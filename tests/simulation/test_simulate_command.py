@@ -10,9 +10,7 @@ import shutil
 import subprocess
 from dataclasses import asdict
 from datetime import date
-from functools import cache
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import pytest
 from click.testing import CliRunner
@@ -27,18 +25,13 @@ from simulation.cohorts import (
     patient,
     write_ndjson,
 )  # fmt: skip
+from simulation.runs import KEY, PLANS, ZONE, simulated
 
 from cds_service.cli import main
-from cds_service.data import plan_library
-from cds_service.hooks.service import HookService
-from cds_service.simulation import cohort as cohorts
-from cds_service.simulation import evaluation, local_engine, report, visits
+from cds_service.simulation import evaluation, report, visits
 from cds_service.simulation import result as results
 
-PLANS = REPOSITORY / "plan_definitions"
 EXAMPLES = REPOSITORY / "examples" / "patients"
-ZONE = ZoneInfo("UTC")
-KEY = b"a key that only this test knows"
 JUNE = visits.end_of_day(date(2024, 6, 1), ZONE)
 
 
@@ -46,20 +39,6 @@ def run(*arguments, expected=0):
     done = CliRunner().invoke(main, ["simulate", *map(str, arguments)])
     assert done.exit_code == expected, done.output
     return done
-
-
-@cache
-def service(plans):
-    return HookService(plan_library.load(plans))
-
-
-def simulated(place, *, plans=PLANS, against=None, on=None, workers=1):
-    """The result over a cohort on disk, each folder of guidelines compiled once for all tests."""
-    scope = evaluation.Scope(ZONE, KEY, visits.Period(), on=on)
-    judge = evaluation.Judge(service(plans), scope, service(against) if against else None)
-    found = cohorts.index(cohorts.files_of(place), judge.kinds)
-    judged = local_engine.judge_all(judge, found, workers=workers, note=lambda _: None)
-    return results.of(judged, revision="", against="older" if against else None)
 
 
 def rows(place, **how):

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from datetime import date
 from importlib.util import find_spec
 
 import pytest
@@ -20,9 +21,11 @@ from simulation.cohorts import (
     patient,
     write_ndjson,
 )  # fmt: skip
+from simulation.runs import KEY, simulated
 
 from cds_service.errors import CohortError
-from cds_service.simulation import spark_engine
+from cds_service.simulation import report, spark_engine
+from cds_service.simulation.visits import Period
 
 pytestmark = pytest.mark.slow
 needs_spark = pytest.mark.skipif(
@@ -31,16 +34,16 @@ needs_spark = pytest.mark.skipif(
 )
 
 
-def simulate(place, key, *options):
+def on_spark(place, key, *options):
     """The command as an author runs it: Spark's own process and warnings stay outside of pytest."""
     command = [sys.executable, "-m", "cds_service", "simulate", "plan_definitions"]
-    chosen = ["--cohort", place, "--pseudonym-key", key, "--workers", "2", "--format", "csv"]
+    chosen = ["--cohort", place, "--pseudonym-key", key, "--engine", "spark", "--format", "csv"]
     return subprocess.run(
-        [*command, *map(str, chosen), *options],
+        [*command, *map(str, chosen), "--workers", "2", *options],
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
-        timeout=540,
+        timeout=900,
         check=False,
     )
 
@@ -48,7 +51,7 @@ def simulate(place, key, *options):
 @pytest.fixture
 def key(tmp_path):
     file = tmp_path / "key"
-    file.write_text("a key that only this test knows")
+    file.write_bytes(KEY)
     return file
 
 
@@ -70,22 +73,22 @@ def test_spark_gives_the_rows_of_bulk_data_and_bundles(tmp_path, key):
     (cohort / "chris.json").write_text(json.dumps(bundle(*chris, numb, visit)))
     (cohort / "orders.ndjson").write_text(json.dumps(mri("anna", "mri", "2024-06-01T09:05:00Z")))
 
-    on_spark = simulate(cohort, key, "--engine", "spark")
+    done = on_spark(cohort, key)
 
-    assert on_spark.returncode == 0, on_spark.stderr
-    assert {"lbpR01", "lbpR16"} <= set(on_spark.stdout.replace("\n", ",").split(","))
-    assert on_spark.stdout == simulate(cohort, key).stdout
+    assert done.returncode == 0, done.stderr
+    assert {"lbpR01", "lbpR16"} <= set(done.stdout.replace("\n", ",").split(","))
+    assert done.stdout == report.TEXTS["csv"](simulated(cohort))
 
 
 @needs_spark
 def test_spark_gives_the_rows_of_published_records(key):
-    patients, since = folder("patients"), ("--from", "2018-01-01")
+    patients, first = folder("patients"), date(2018, 1, 1)
 
-    on_spark = simulate(patients, key, *since, "--engine", "spark")
+    done = on_spark(patients, key, "--from", str(first))
 
-    assert on_spark.returncode == 0, on_spark.stderr
-    assert on_spark.stdout.count("\n") > 100
-    assert on_spark.stdout == simulate(patients, key, *since).stdout
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("\n") > 100
+    assert done.stdout == report.TEXTS["csv"](simulated(patients, period=Period(first)))
 
 
 @needs_spark
@@ -93,7 +96,7 @@ def test_on_spark_a_broken_line_is_named_with_its_file_and_line(tmp_path, key):
     file = write_ndjson(tmp_path / "export", [patient("anna")]) / "Patient.ndjson"
     file.write_text(file.read_text() + '{"resourceType": \n')
 
-    done = simulate(file, key, "--engine", "spark")
+    done = on_spark(file, key)
 
     assert done.returncode == 2
     assert f"{file}:2:" in done.stderr
