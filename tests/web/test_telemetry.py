@@ -205,7 +205,7 @@ def test_nothing_is_loaded_where_nobody_wants_traces(tmp_path):
         "create_app(settings)\n"
         "assert not [name for name in sys.modules if name.startswith('opentelemetry')]\n"
     )
-    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=300)
 
 
 def test_a_span_that_nobody_wants_is_the_same_object_each_time():
