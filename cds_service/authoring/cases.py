@@ -196,11 +196,16 @@ def _missing(expected: Mapping[str, Any], cards: list[dict[str, Any]]) -> list[s
         return [f"{rule} did not appear; shown: {shown or 'no card'}"]
     if len(found) != expected.get("count", len(found)):
         return [f"{rule}: expected on {expected['count']} cards, is on {len(found)}"]
-    return min((list(_differences(expected, card)) for card in found), key=len)
+    return min((differences(expected, card) for card in found), key=len)
 
 
 def _rules(card: Mapping[str, Any]) -> list[str]:
     return list(rules_of(card))
+
+
+def differences(expected: Mapping[str, Any], card: Mapping[str, Any]) -> list[str]:
+    """What is not as expected of one card that carries the rule, in sentences."""
+    return list(_differences(expected, card))
 
 
 def _differences(expected: Mapping[str, Any], card: Mapping[str, Any]) -> Iterator[str]:
@@ -209,7 +214,7 @@ def _differences(expected: Mapping[str, Any], card: Mapping[str, Any]) -> Iterat
         yield f"{rule}: expected indicator {expected['indicator']}, got {card['indicator']}"
     if expected.get("summary", "") not in card["summary"]:
         yield f"{rule}: expected '{expected['summary']}' in the summary '{card['summary']}'"
-    for text in _as_list(expected.get("detail")):
+    for text in as_list(expected.get("detail")):
         if text not in card.get("detail", ""):
             yield f"{rule}: expected '{text}' in the detail:\n{card.get('detail', '(none)')}"
     labels = [item["label"] for item in card.get("suggestions", ())]
@@ -218,10 +223,10 @@ def _differences(expected: Mapping[str, Any], card: Mapping[str, Any]) -> Iterat
         for item in card.get("suggestions", ())
         for action in item.get("actions", ())
     ]
-    yield from _not_offered(rule, "a suggestion", _as_list(expected.get("suggestions")), labels)
-    yield from _not_offered(rule, "an action", _as_list(expected.get("actions")), actions)
+    yield from _not_offered(rule, "a suggestion", as_list(expected.get("suggestions")), labels)
+    yield from _not_offered(rule, "an action", as_list(expected.get("actions")), actions)
     shown = (card["summary"], card.get("detail", ""), *labels, *actions)
-    for text in _as_list(expected.get("lacks")):
+    for text in as_list(expected.get("lacks")):
         if any(text in item for item in shown):
             yield f"{rule}: '{text}' must not stand on the card or its suggestions"
 
@@ -232,7 +237,8 @@ def _not_offered(rule: str, what: str, wanted: list[str], offered: list[str]) ->
             yield f"{rule}: expected {what} '{text}'; offered: {'; '.join(offered) or 'none'}"
 
 
-def _as_list(value: object) -> list[str]:
+def as_list(value: object) -> list[str]:
+    """The texts of a member that may hold none, one or several."""
     if value is None:
         return []
     return [str(item) for item in value] if isinstance(value, list) else [str(value)]

@@ -66,9 +66,16 @@ def lint(directory: Path) -> list[ContentError]:
 
 
 def check(
-    directory: Path, *, since: str | None = None, cases_in: ZoneInfo | None = None
+    directory: Path,
+    *,
+    since: str | None = None,
+    cases_in: ZoneInfo | None = None,
+    within: Path | None = None,
 ) -> Findings:
     """Every problem and every warning, in the order of the files.
+
+    `within` is a folder of this content: only what stands there is told, and whatever keeps the
+    content from loading, because nothing in it can be judged then.
 
     With `since`, a git revision, versions are compared with those there. With `cases_in`, the
     site's time zone, the cases are run and conditions that came out one way only are told.
@@ -86,7 +93,23 @@ def check(
             found.extend(_in_cases(library, cases_in))
             looked |= case_lint.WARNINGS
     found.extend(_broken_cases(directory))
-    return _judged(found, directory, looked)
+    findings = _judged(found, directory, looked)
+    return findings if within is None or not looked else _of_folder(findings, directory, within)
+
+
+def _of_folder(findings: Findings, directory: Path, within: Path) -> Findings:
+    """The findings at files of a folder of the content."""
+
+    def kept(every: tuple[ContentError, ...]) -> tuple[ContentError, ...]:
+        folder = within.resolve()
+        files = ((item, (item.where or Where()).file) for item in every)
+        return tuple(
+            item
+            for item, file in files
+            if file is None or (directory / file).resolve().is_relative_to(folder)
+        )
+
+    return Findings(kept(findings.problems), kept(findings.warnings))
 
 
 def _in_content(library: PlanLibrary, since: str | None) -> Iterator[ContentError]:

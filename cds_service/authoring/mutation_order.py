@@ -57,23 +57,16 @@ class Dependence:
         directory: Path,
     ) -> Dependence:
         """The dependence of this content and of what the cases came to, by number."""
-        reading = _Reading(_mentioned(found, content.messages), {})
+        reading = Reading.of(content, found)
         judged: dict[ActionKey, set[int]] = {}
         read: dict[int, frozenset[str]] = {}
         for number, (_, outcome) in outcomes.items():
-            names: set[str] = set()
-            for item in outcome.walk():
-                judged.setdefault(item.action.key_in_files, set()).add(number)
-                names.update(*map(reading.of, _evaluated(item)))
-            for action in _overflow(outcome.plan):
-                names.update(*map(reading.of, action.expressions()))
-            read[number] = frozenset(names)
+            footprint = reading.footprint(outcome)
+            read[number] = footprint.names
+            for key in footprint.actions:
+                judged.setdefault(key, set()).add(number)
         return cls(
-            {
-                action.key_in_files: frozenset().union(*map(reading.of, action.expressions()))
-                for plan in content.plans.values()
-                for action in _actions((*plan.actions, *_overflow(plan)))
-            },
+            reading.by_action(content),
             {key: frozenset(numbers) for key, numbers in judged.items()},
             read,
             _beside({number: case for number, (case, _) in outcomes.items()}, directory),
@@ -81,13 +74,7 @@ class Dependence:
 
     def stale(self, place: Place) -> frozenset[ActionKey]:
         """The actions that mean something else when the expression at this place is changed."""
-        if place.kind != "definition":
-            return frozenset() if place.action is None else frozenset({place.action})
-        return frozenset(
-            key
-            for key, names in self.reads.items()
-            if place.name in names and (_is_shared(place) or key[0] == place.file)
-        )
+        return stale(place, self.reads)
 
     def cases(self, place: Place) -> list[int]:
         """The numbers of the cases that may notice a change there, the likeliest first."""
@@ -102,17 +89,60 @@ class Dependence:
 
 
 @dataclass(frozen=True, slots=True)
-class _Reading:
+class Footprint:
+    """What a case evaluated: the actions it judged, and the definitions it may have read."""
+
+    actions: frozenset[ActionKey]
+    names: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
     """The definitions and messages that the text of an expression leads to, each text once."""
 
     mentioned: Mapping[str, frozenset[str]]
     known: dict[str, frozenset[str]]
 
-    def of(self, expression: Expression) -> frozenset[str]:
+    @classmethod
+    def of(cls, content: Content, found: Iterable[Place]) -> Reading:
+        """What expressions of this content lead to, by its definitions in `found`."""
+        return cls(_mentioned(found, content.messages), {})
+
+    def names(self, expression: Expression) -> frozenset[str]:
+        """The definitions and messages that an expression leads to."""
         text = expression.text
         if text not in self.known:
             self.known[text] = reach(_names_and_texts(text), self.mentioned)
         return self.known[text]
+
+    def by_action(self, content: Content) -> dict[ActionKey, frozenset[str]]:
+        """The definitions that each action's own expressions lead to."""
+        return {
+            action.key_in_files: frozenset().union(*map(self.names, action.expressions()))
+            for plan in content.plans.values()
+            for action in _actions((*plan.actions, *_overflow(plan)))
+        }
+
+    def footprint(self, outcome: Outcome) -> Footprint:
+        """What was evaluated for this outcome."""
+        actions, names = set(), set[str]()
+        for item in outcome.walk():
+            actions.add(item.action.key_in_files)
+            names.update(*map(self.names, _evaluated(item)))
+        for action in _overflow(outcome.plan):
+            names.update(*map(self.names, action.expressions()))
+        return Footprint(frozenset(actions), frozenset(names))
+
+
+def stale(place: Place, reads: Mapping[ActionKey, frozenset[str]]) -> frozenset[ActionKey]:
+    """The actions that mean something else when the expression at this place is changed."""
+    if place.kind != "definition":
+        return frozenset() if place.action is None else frozenset({place.action})
+    return frozenset(
+        key
+        for key, names in reads.items()
+        if place.name in names and (_is_shared(place) or key[0] == place.file)
+    )
 
 
 def _mentioned(

@@ -11,7 +11,7 @@ import click
 from cds_service import config
 from cds_service.authoring import lint as linting
 from cds_service.authoring import lint_report, mechanical, revisions
-from cds_service.cli.arguments import FOLDER, FOUND, print_json
+from cds_service.cli.arguments import FOLDER, FOUND, content_root, print_json
 from cds_service.data import plan_library
 
 
@@ -23,12 +23,14 @@ from cds_service.data import plan_library
 @click.option("--fix", is_flag=True, help="First mend what has only one mend.")
 def lint(directory: Path, form: str, since: str | None, *, with_cases: bool, fix: bool) -> None:
     """Check guideline files: everything wrong, each with file, line and column."""
+    root = content_root(directory)
+    root = directory if root == directory.resolve() else root
     if fix:
-        _mend(directory)
+        _mend(directory, root)
     zone = config.from_environment().zone if with_cases else None
-    findings = linting.check(directory, since=since, cases_in=zone)
+    findings = linting.check(root, since=since, cases_in=zone, within=directory)
     files = len(list(plan_library.guideline_files(directory)))
-    report = lint_report.Report(directory, findings, files)
+    report = lint_report.Report(root, findings, files)
     if form == "text":
         click.echo("\n".join(lint_report.lines(report)))
     elif form == "json":
@@ -39,10 +41,13 @@ def lint(directory: Path, form: str, since: str | None, *, with_cases: bool, fix
     sys.exit(FOUND if findings.problems else 0)
 
 
-def _mend(directory: Path) -> None:
-    """Write the files whose mechanical faults can be mended; say which."""
+def _mend(directory: Path, root: Path) -> None:
+    """Write the files of a folder of the content whose mechanical faults can be mended; say which.
+
+    Displays are those of the whole content.
+    """
     sources = revisions.of_folder(directory)
-    displays = mechanical.displays_in(sources.values())
+    displays = mechanical.displays_in(revisions.of_folder(root).values())
     for name, source in sources.items():
         text = mechanical.mended(source, displays)
         if text != source.text:

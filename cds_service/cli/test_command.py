@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,6 +13,7 @@ import click
 from cds_service import config
 from cds_service.authoring import cases as case_running
 from cds_service.authoring import coverage, coverage_report, mutation_report, mutation_run
+from cds_service.cli import case_watching
 from cds_service.cli.arguments import FOLDER, FOUND, content_root, print_json
 from cds_service.data import plan_library
 from cds_service.hooks.service import HookService
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 @click.argument("directory", metavar="DIR", type=FOLDER)
 @click.option("-k", "wanted", default="", help="Only cases whose name or file holds this text.")
 @click.option("-v", "--verbose", is_flag=True, help="Name the cases that pass as well.")
+@click.option("--watch", "mode", flag_value="watch", help="Run again what a save touches.")
 @click.option("--coverage", "mode", flag_value="coverage", help="Conditions never seen, by plan.")
 @click.option("--mutate", "mode", flag_value="mutate", help="Changes that no case notices.")
 @click.option("--plan", "only", multiple=True, help="Report or change only this plan or Library.")
@@ -39,17 +42,16 @@ if TYPE_CHECKING:
 def test(directory: Path, wanted: str, *, verbose: bool, mode: str | None, **options: Any) -> None:
     """Run the cases beside the plans; count coverage, or try mutants of the plans."""
     settings = config.from_environment()
+    if mode == "watch":
+        root = content_root(directory)
+        case_watching.follow(root, directory, settings.zone, wanted, verbose=verbose, stop=Event())
+        return
     library = plan_library.load(content_root(directory))
     results, is_apart = [], mode is not None  # the report alone goes to standard output
     for result in case_running.run_all(directory, HookService(library), settings.zone, wanted):
         results.append(result)
         if verbose or not result.is_passed:
-            mark = "pass" if result.is_passed else "FAIL"
-            path = result.case.path.relative_to(directory)
-            click.echo(f"{mark}  {path}  {result.case.name}", err=is_apart)
-            click.echo(
-                "".join(f"      {item}\n" for item in result.failures), nl=False, err=is_apart
-            )
+            click.echo("\n".join(case_watching.lines(result, directory)), err=is_apart)
     failed = sum(not result.is_passed for result in results)
     click.echo(f"{len(results) - failed} cases passed, {failed} failed", err=is_apart)
     if failed or not results:

@@ -116,6 +116,11 @@ def guideline_files(directory: Path) -> Iterator[Path]:
             yield path
 
 
+def read_source(directory: Path, path: Path) -> Source:
+    """One guideline file below `directory`; raises ContentError for what is no resource."""
+    return _source(str(path.relative_to(directory)), path.read_text(encoding="utf-8"))
+
+
 def _source(name: str, text: str) -> Source:
     resource = fhir_json.decode_content(text, name)
     kind = resource.get("resourceType") if isinstance(resource, dict) else None

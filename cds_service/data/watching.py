@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from watchfiles import DefaultFilter, watch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from threading import Event
 
 _SETTLED_MS = 60  # an editor that saves several files at once, or one in several steps
@@ -28,9 +28,16 @@ def changes(directory: Path, stop: Event | None = None) -> Iterator[frozenset[Pa
         stop_event=stop,
         raise_interrupt=False,
     ):
-        yield frozenset(Path(path) for _, path in changed)
+        files = frozenset(file for _, path in changed for file in _files(Path(path)))
+        if files:
+            yield files
+
+
+def _files(path: Path) -> Iterable[Path]:
+    """The file, or the files of a folder: those of a new one may come before it is watched."""
+    return path.rglob("*.json") if path.is_dir() else (path,)
 
 
 class _GuidelineFiles(DefaultFilter):
     def __call__(self, change: object, path: str) -> bool:
-        return path.endswith(".json") and super().__call__(change, path)  # type: ignore[arg-type]
+        return (path.endswith(".json") or Path(path).is_dir()) and super().__call__(change, path)  # type: ignore[arg-type]

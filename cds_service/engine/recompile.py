@@ -36,9 +36,7 @@ class Recompiler:
         way of the definitions that it uses; all others are kept. The file keeps its url, its
         structure and its value sets. Raises ContentErrors with what is wrong.
         """
-        sources = tuple(changed if item.file == changed.file else item for item in self._sources)
-        content, _ = compile_parts(sources, self._without(changed, stale))
-        return content
+        return compile_parts(self._with(changed), self._without(changed, stale))[0]
 
     def with_rewritten(self, changed: Source) -> Content:
         """The content with this plan in place of the file of the same name, however it differs.
@@ -53,7 +51,24 @@ class Recompiler:
         keys = {key for plan in plans for action in _actions(plan) for key in _keys(action)}
         return self.with_changed(changed, {key for key in keys if key[0] == changed.file})
 
-    def _without(self, changed: Source, stale: AbstractSet[ActionKey]) -> Linker:
+    def adopt(self, changed: Source, stale: AbstractSet[ActionKey]) -> Content:
+        """As `with_changed`, and later changes are made to this content.
+
+        Definitions of the file that nothing uses are looked at too. What raises ContentErrors
+        changes nothing here.
+        """
+        sources = self._with(changed)
+        linker = self._without(changed, stale, checks=True)
+        self.content, self._linker = compile_parts(sources, linker)
+        self._sources = sources
+        return self.content
+
+    def _with(self, changed: Source) -> tuple[Source, ...]:
+        return tuple(changed if item.file == changed.file else item for item in self._sources)
+
+    def _without(
+        self, changed: Source, stale: AbstractSet[ActionKey], *, checks: bool = False
+    ) -> Linker:
         """The linker with nothing in it that was compiled from what is stale."""
         url, old, sifted = changed.canonical, self._linker, _Sifted(stale)
         plans = {key: plan for key, plan in old.plans.items() if sifted.is_kept(plan)}
@@ -69,7 +84,7 @@ class Recompiler:
             },
             scopes={key: scope for key, scope in old.scopes.items() if url not in key},
             kept=sifted.actions,
-            checks=False,
+            checks=checks,
         )
 
 

@@ -254,3 +254,51 @@ def test_a_revision_that_is_not_there_is_told(repository, tmp_path):
     assert done.returncode == 2
     assert "[revision]" in done.stderr
     assert "name a branch, tag or commit" in done.stderr
+
+
+def whole(folder):
+    """A guideline with two rules over a shared Library, none with a review date."""
+    library = {
+        "resourceType": "Library",
+        "id": "terms",
+        "url": "https://lbp.example.org/fhir/Library/terms",
+        "status": "draft",
+        "type": {"coding": [{"code": "logic-library"}]},
+        "extension": [variable("enough", "1")],
+    }
+    for name in ("shared", "strategies", "a", "b"):
+        (folder / "guideline" / name).mkdir()
+    write(folder / "guideline" / "shared", library, "Library-terms.json")
+    for name in ("a", "b"):
+        card = {"id": "card", "title": "T", "condition": [condition("%enough > 0")]}
+        rule = plan(name, card, library=[library["url"]])
+        write(folder / "guideline" / name, rule)
+
+
+def lint_folder(folder, name):
+    command = [sys.executable, "-m", "cds_service", "lint", f"guideline/{name}"]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_a_folder_is_judged_within_its_guideline_and_alone_reported(tmp_path):
+    (tmp_path / "guideline").mkdir()
+    whole(tmp_path)
+
+    told = lint_folder(tmp_path, "a").stdout
+
+    assert "unknown" not in told
+    assert "a/PlanDefinition.json" in told
+    assert "b/PlanDefinition.json" not in told
+    assert told.splitlines()[-1].startswith("1 files, ")
+
+
+def test_what_keeps_the_guideline_from_loading_is_told_for_any_folder_of_it(tmp_path):
+    (tmp_path / "guideline").mkdir()
+    whole(tmp_path)
+    broken = plan("b", {"id": "card", "title": "T", "condition": [condition("%nothing")]})
+    write(tmp_path / "guideline" / "b", broken)
+
+    done = lint_folder(tmp_path, "a")
+
+    assert done.returncode == 1
+    assert "b/PlanDefinition.json" in done.stdout
