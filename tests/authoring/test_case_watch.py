@@ -13,7 +13,7 @@ import pytest
 from one_condition import FOUND, NOTHING
 from plans import BASE, condition, plan, variable
 
-WITHIN_S = 40
+WITHIN_S = 120
 
 
 def requirement(key, resource_type, query):
