@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 
 NO_RULE = "unknown card"
 NO_REASON = "-"
-QUIET = "quiet"
+QUIET, SHADOW = "quiet", "shadow"
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Line:
-    """How often, in a month, cards of a rule were accepted, overridden, or quiet, for one reason.
+    """How often, in a month, cards of a rule were accepted, overridden, quiet or only tried.
 
     A card of several rules counts for each of them. `reason` is `-` where there is none. A quiet
-    card was not shown, for the reason of an earlier override.
+    card was not shown, for the reason of an earlier override; one in shadow is never shown.
     """
 
     rule: str
@@ -32,9 +32,11 @@ class Line:
 
 
 def lines(
-    events: Iterable[Mapping[str, Any]], quiet: Iterable[Mapping[str, Any]] = ()
+    events: Iterable[Mapping[str, Any]],
+    quiet: Iterable[Mapping[str, Any]] = (),
+    shadow: Iterable[Mapping[str, Any]] = (),
 ) -> list[Line]:
-    """The counts of these feedback events and quiet cards (`store.export`), in order."""
+    """The counts of feedback events, quiet cards and those in shadow (`store.export`), in order."""
     counted = Counter(
         (rule, event["at"][:7], event["outcome"], event.get("reason_code") or NO_REASON)
         for event in events
@@ -44,6 +46,11 @@ def lines(
         (rule, card["at"][:7], QUIET, card["quieted"]["reason"] or NO_REASON)
         for card in quiet
         for rule in card["rules"]
+    )
+    counted.update(
+        (rule, card["at"][:7], SHADOW, NO_REASON)
+        for card in shadow
+        for rule in card["rules"] or [NO_RULE]
     )
     return sorted(Line(*key, count) for key, count in counted.items())
 

@@ -175,7 +175,7 @@ def _names_and_texts(text: str) -> frozenset[str]:
 def _evaluated(item: ActionOutcome) -> Iterator[Expression]:
     """The expressions of an action that were evaluated for this outcome."""
     action = item.action
-    if item.verdict in {Verdict.FIRED, Verdict.ERROR}:
+    if item.verdict in {Verdict.FIRED, Verdict.SHADOW, Verdict.ERROR}:
         yield from action.expressions()
         return
     if action.for_each is not None:

@@ -70,7 +70,7 @@ def export_feedback(*, comments: bool) -> None:
 def report(form: str) -> None:
     """Count acceptance and overrides per rule, month and reason."""
     store = _store()
-    counted = feedback_report.lines(store.feedback(), store.quieted())
+    counted = feedback_report.lines(store.feedback(), store.quieted(), store.shadowed())
     if form == "svg":
         from cds_service.authoring import feedback_plot  # noqa: PLC0415 - only this format needs it
 

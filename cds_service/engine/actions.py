@@ -10,6 +10,7 @@ from cds_service.engine.canonicals import (
     APPLICABILITY_BEHAVIOR,
     FOR_EACH,
     OVERRIDE_REASONS,
+    SHADOW,
 )
 from cds_service.engine.plan_definition import (
     Action,
@@ -103,7 +104,24 @@ class ActionCompiler:
             override_reasons=self._override_reasons(element),
             definition=self.link(element, definition) if definition else None,
             actions=self.compile_all(element, scope),
+            is_shadow=self._is_shadow(element),
         )
+
+    def _is_shadow(self, element: Element) -> bool:
+        """Whether the action is to be judged and not shown; anything but a boolean is a problem."""
+        extension = element.extension(SHADOW)
+        if extension is None:
+            return False
+        value = extension.json.get("valueBoolean")
+        if not isinstance(value, bool):
+            self.problems.add(
+                extension.problem(
+                    "shadow needs a valueBoolean: true to judge without showing",
+                    "valueBoolean",
+                    code="shadow",
+                )
+            )
+        return value is not False  # what is unclear is not shown
 
     def _checked(self, title: Text | None, element: Element) -> Text | None:
         """The title, reported when it is too long to be a card's summary in some language."""

@@ -115,6 +115,8 @@ class _Run:
                 outcomes.append(self._judge(action, plan, here, scope))
             else:
                 outcomes.extend(self._repeat(action, action.for_each, plan, here, scope))
+            if action.is_shadow:  # and the next alternative may apply
+                outcomes[before:] = [item.in_shadow() for item in outcomes[before:]]
             if first_match:
                 is_decided = any(item.verdict is Verdict.FIRED for item in outcomes[before:])
         return tuple(outcomes)

@@ -18,6 +18,7 @@ OVERRIDE_REASONS = f"{_OURS}/override-reasons"
 QUIETING = f"{_OURS}/quieting"
 QUIET_FOR = f"{_OURS}/quiet-for"
 SAME_IN_TRANSLATION = f"{_OURS}/same-in-translation"
+SHADOW = f"{_OURS}/shadow"
 TRANSLATION_REVIEW = f"{_OURS}/translation-review"
 
 ALTERNATIVE_EXPRESSION = f"{_HL7}/cqf-alternativeExpression"

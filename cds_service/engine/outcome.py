@@ -24,6 +24,7 @@ class Verdict(StrEnum):
 
     `NOT_MET` is a known no, `CANNOT_TELL` is missing knowledge, `ERROR` is a failed expression.
     `QUIET` applies, and is not shown because its user overrode it before; `apply` never gives it.
+    `SHADOW` applies, and is not shown because the guideline only tries it.
     """
 
     FIRED = "fired"
@@ -31,6 +32,10 @@ class Verdict(StrEnum):
     CANNOT_TELL = "cannot tell"
     ERROR = "error"
     QUIET = "quiet"
+    SHADOW = "shadow"
+
+
+IN_SHADOW = "in shadow: it applies, is logged and is not shown"
 
 
 class ConditionOutcome(NamedTuple):
@@ -68,6 +73,13 @@ class ActionOutcome(NamedTuple):
     def walk(self) -> Iterator[ActionOutcome]:
         """This outcome and all below it, in document order."""
         return _in_document_order((self,))
+
+    def in_shadow(self) -> ActionOutcome:
+        """The same where nothing may be shown: what applies at and below it is `SHADOW`."""
+        children = tuple(child.in_shadow() for child in self.children)
+        if self.verdict is not Verdict.FIRED:
+            return self._replace(children=children)
+        return self._replace(verdict=Verdict.SHADOW, note=IN_SHADOW, children=children)
 
     @property
     def is_error(self) -> bool:

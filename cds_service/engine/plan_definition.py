@@ -112,7 +112,7 @@ class Action:
 
     `reads_itself` says that an expression of its own reads `%action`; most do not, and are then
     evaluated in the scope around it. `is_silent` says that it words and proposes nothing itself:
-    it has conditions and what is below it.
+    it has conditions and what is below it. One that `is_shadow` is judged and never shown.
     """
 
     key: str
@@ -132,6 +132,7 @@ class Action:
     override_reasons: tuple[Coded, ...]
     definition: Definition | None
     actions: tuple[Action, ...]
+    is_shadow: bool = False
     reads_itself: bool = field(init=False)
     is_silent: bool = field(init=False)
 

@@ -1,4 +1,4 @@
-"""What of an answer goes into the decision log: its cards, those that were quiet, and its verdicts.
+"""What of an answer goes into the decision log: its cards, those not shown, and its verdicts.
 
 Pure, and without patient data.
 """
@@ -13,7 +13,7 @@ from cds_service.hooks import cards
 from cds_service.store import CardRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from uuid import UUID
 
     from cds_service.engine import ActionOutcome, Outcome
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 
 def rule_verdicts(outcome: Outcome, shown: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
-    """The rules that cards carry; of the others those quiet, and those not judged; by verdict."""
+    """The rules that cards carry; of the others those not shown or not judged; by verdict."""
     found = {str(Verdict.FIRED): shown}
-    for verdict in (Verdict.QUIET, Verdict.CANNOT_TELL, Verdict.ERROR):
+    for verdict in (Verdict.QUIET, Verdict.SHADOW, Verdict.CANNOT_TELL, Verdict.ERROR):
         rules = (_rule(item) for item in outcome.walk() if item.verdict is verdict)
         found[str(verdict)] = tuple(
             dict.fromkeys(rule for rule in rules if rule is not None and rule not in shown)
@@ -57,3 +57,24 @@ def quiet_card(card: QuietCard, decision_id: UUID) -> CardRecord:
         plans=(action.plan.versioned,),
         quieted=card.why,
     )
+
+
+def shadow_cards(outcome: Outcome, decision_id: UUID) -> Iterator[CardRecord]:
+    """The records of the cards that the guideline only tries, under the uuids they would have."""
+    for action in _in_shadow(outcome.actions):
+        topic = action.action.code or action.plan.topic
+        yield CardRecord(
+            card=cards.uuid_of(action.path, decision_id),
+            rules=(topic.code,) if topic else (),
+            plans=(action.plan.versioned,),
+            is_shadow=True,
+        )
+
+
+def _in_shadow(outcomes: Iterable[ActionOutcome]) -> Iterator[ActionOutcome]:
+    """The cards in shadow: what stands inside a card is none of its own."""
+    for outcome in outcomes:
+        if outcome.verdict is Verdict.SHADOW and outcome.is_card:
+            yield outcome
+        else:
+            yield from _in_shadow(outcome.children)

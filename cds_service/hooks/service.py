@@ -260,6 +260,7 @@ class HookService:
             cards=(
                 *(decision_record.shown_card(card) for card in shown),
                 *(decision_record.quiet_card(card, reader.decision_id) for card in quiet),
+                *decision_record.shadow_cards(outcome, reader.decision_id),
             ),
             verdicts=outcome.counts(),
             milliseconds=0.0,

@@ -12,9 +12,9 @@ from cds_service.engine import LeftOut
 from cds_service.messages import Text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from cds_service.engine import Outcome, Plan
+    from cds_service.engine import ActionOutcome, Outcome, Plan
 
 SUMMARY = Text(
     "{n, plural, one {One recommendation} other {# recommendations}} could not be evaluated",
@@ -61,9 +61,12 @@ FAILED = Text(
 
 
 def left_out_of(outcome: Outcome) -> Iterator[LeftOut]:
-    """The definitions that this outcome would have judged and that were left out, each once."""
+    """The definitions that this outcome would have judged and that were left out, each once.
+
+    Not those in shadow: no card is due from them.
+    """
     seen: set[str] = set()
-    for item in outcome.walk():
+    for item in _shown(outcome.actions):
         definition = item.action.definition
         if item.is_error and isinstance(definition, LeftOut) and definition.id not in seen:
             seen.add(definition.id)
@@ -71,10 +74,20 @@ def left_out_of(outcome: Outcome) -> Iterator[LeftOut]:
 
 
 def failed_of(outcome: Outcome) -> Iterator[Plan]:
-    """The plans that an expression of failed on the data of this call, each once."""
+    """The plans that an expression of failed on the data of this call, each once; not in shadow."""
     seen: set[str] = set()
-    for item in outcome.walk():
+    for item in _shown(outcome.actions):
         is_left_out = isinstance(item.action.definition, LeftOut)
         if item.is_error and not is_left_out and item.plan.id not in seen:
             seen.add(item.plan.id)
             yield item.plan
+
+
+def _shown(actions: Sequence[ActionOutcome]) -> Iterator[ActionOutcome]:
+    """The outcomes outside the shadow, in document order."""
+    pending = list(reversed(actions))
+    while pending:
+        item = pending.pop()
+        if not item.action.is_shadow:
+            yield item
+            pending.extend(reversed(item.children))

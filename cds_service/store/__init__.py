@@ -182,6 +182,11 @@ class Store:
         with self.database.reading(_LONG_PATIENCE_MS) as connection:
             yield from export.quieted(connection)
 
+    def shadowed(self) -> Iterator[dict[str, Any]]:
+        """Every card that the guideline only tries, and that was not shown: when, and its rules."""
+        with self.database.reading(_LONG_PATIENCE_MS) as connection:
+            yield from export.shadowed(connection)
+
     def _write_decisions(self, decisions: Sequence[Decision]) -> None:
         with (
             self._tracer.span("store.write", kind="decisions", rows=len(decisions)),

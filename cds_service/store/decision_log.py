@@ -60,6 +60,7 @@ def _card(decision: Decision, card: CardRecord) -> dict[str, Any]:
         "suggestions": list(card.suggestions),
         "plans": list(card.plans),
         "quieted": card.quieted and _quieted(card.quieted),
+        "is_shadow": card.is_shadow,
     }
 
 

@@ -19,10 +19,11 @@ _ROWS_AT_ONCE = 500
 
 def decisions(connection: Connection) -> Iterator[dict[str, Any]]:
     """Each decision with its `cards`."""
-    columns = [tables.card.c.card, tables.card.c.rules, tables.card.c.plans]
+    card = tables.card.c
+    columns = [card.card, card.rules, card.plans, card.suggestions, card.quieted, card.is_shadow]
     for row in _rows(connection, select(tables.decision).order_by(tables.decision.c.at)):
         cards = connection.execute(
-            select(*columns, tables.card.c.suggestions, tables.card.c.quieted)
+            select(*columns)
             .where(tables.card.c.decision_id == row["decision_id"])
             .order_by(tables.card.c.card)
         )
@@ -59,6 +60,18 @@ def quieted(connection: Connection) -> Iterator[dict[str, Any]]:
         select(tables.decision.c.at, tables.card.c.rules, tables.card.c.quieted)
         .join(tables.card, tables.card.c.decision_id == tables.decision.c.decision_id)
         .where(tables.card.c.quieted.is_not(None))
+        .order_by(tables.decision.c.at)
+    )
+    for row in _rows(connection, query):
+        yield _plain(row)
+
+
+def shadowed(connection: Connection) -> Iterator[dict[str, Any]]:
+    """Each card that was only tried: the time of its decision, and its `rules`."""
+    query = (
+        select(tables.decision.c.at, tables.card.c.rules)
+        .join(tables.card, tables.card.c.decision_id == tables.decision.c.decision_id)
+        .where(tables.card.c.is_shadow)
         .order_by(tables.decision.c.at)
     )
     for row in _rows(connection, query):

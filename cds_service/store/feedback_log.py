@@ -72,6 +72,7 @@ def _cards_sent(connection: Connection, sender: Sender, cards: set[str]) -> set[
             card.c.service == sender.service,
             decision.c.tenant == sender.tenant,
             card.c.quieted.is_(None),  # it was not shown
+            card.c.is_shadow.is_(False),
         )
     )
     for start in range(0, len(ordered), _CARDS_PER_QUERY):

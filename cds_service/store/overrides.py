@@ -44,6 +44,7 @@ def past(connection: Connection, tenant: str, persons: Persons) -> tuple[Overrid
             decision.c.user_key == persons.user,
             decision.c.tenant == tenant,
             card.c.quieted.is_(None),
+            card.c.is_shadow.is_(False),
             feedback.c.outcome == "overridden",
             or_(feedback.c.reason_code.is_not(None), comment.c.event.is_not(None)),
         )

@@ -27,7 +27,8 @@ class Quieted:
 class CardRecord:
     """One card of an answer: its uuid, the rules it came from, the uuids of its suggestions.
 
-    `plans` are the versioned URLs of its PlanDefinitions. A card with `quieted` was not shown.
+    `plans` are the versioned URLs of its PlanDefinitions. A card with `quieted`
+    was not shown, nor was one that `is_shadow`, which the guideline only tries.
     """
 
     card: str
@@ -35,6 +36,12 @@ class CardRecord:
     suggestions: tuple[str, ...] = ()
     plans: tuple[str, ...] = ()
     quieted: Quieted | None = None
+    is_shadow: bool = False
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether it was sent."""
+        return self.quieted is None and not self.is_shadow
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    false,
 )
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ card = Table(
     Column("suggestions", JSON, nullable=False),
     Column("plans", JSON(none_as_null=True)),
     Column("quieted", JSON(none_as_null=True)),
+    Column("is_shadow", Boolean, nullable=False, server_default=false()),
 )
 
 request = Table(

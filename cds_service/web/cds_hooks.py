@@ -23,10 +23,11 @@ from cds_service.web.errors import JSON
 from cds_service.web.logs import elapsed_ms, note
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from zoneinfo import ZoneInfo
 
     from cds_service.hooks.service import HookService
-    from cds_service.store import Decision, Store
+    from cds_service.store import CardRecord, Store
 
 DISCOVERY_MAX_AGE_S = 300
 _JSON_TYPES = frozenset({"application/json", "text/json", "application/json+fhir"})
@@ -75,8 +76,9 @@ class Endpoints:
             plan_revision=decision.plan_revision,
             hook_instance=decision.hook_instance,
             cards=len(answer.response["cards"]),
-            rules=_rules(decision, is_quiet=False),
-            quiet=_rules(decision, is_quiet=True),
+            rules=_rules(card for card in decision.cards if card.is_shown),
+            quiet=_rules(card for card in decision.cards if card.quieted is not None),
+            shadow=_rules(card for card in decision.cards if card.is_shadow),
             recalled=answer.is_recalled,
             verdicts=dict(decision.verdicts),
             recorded=self.store.record(decision),
@@ -106,14 +108,9 @@ class Endpoints:
         self.hooks.chosen(profile)
 
 
-def _rules(decision: Decision, *, is_quiet: bool) -> list[str]:
-    """The rules of the cards that were shown, or of those that were not."""
-    return [
-        rule
-        for card in decision.cards
-        if (card.quieted is not None) is is_quiet
-        for rule in card.rules
-    ]
+def _rules(cards: Iterable[CardRecord]) -> list[str]:
+    """The rules of these cards, card by card."""
+    return [rule for card in cards for rule in card.rules]
 
 
 def blueprint(endpoints: Endpoints) -> Blueprint:

@@ -24,6 +24,7 @@ CLASS_OF = {
     Verdict.CANNOT_TELL: "cannot-tell",
     Verdict.ERROR: "error",
     Verdict.QUIET: "quiet",
+    Verdict.SHADOW: "shadow",
 }
 """What a verdict is called in addresses, words and style sheets."""
 
@@ -70,7 +71,7 @@ class Row:
     @property
     def rank(self) -> int:
         """What is read first: what spoke, what could not be told, errors, then the rest."""
-        return ("fired", "quiet", "error", "cannot-tell", "not-met").index(self.verdict)
+        return ("fired", "quiet", "shadow", "error", "cannot-tell", "not-met").index(self.verdict)
 
     @property
     def reason(self) -> Asked | None:
