@@ -85,6 +85,7 @@ class Recompiler:
             scopes={key: scope for key, scope in old.scopes.items() if url not in key},
             kept=sifted.actions,
             checks=checks,
+            _underway=[],  # two threads may each compile a change
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from contract.clients import client_with
@@ -105,6 +106,16 @@ def test_a_changed_threshold_makes_the_case_at_it_fail(reader, file):
 
     assert tried["failed"] >= 1
     assert AT_55_DAYS in tried["cases"].split('<li class="pass">')[0]
+
+
+def test_texts_that_are_looked_at_at_once_do_not_disturb_each_other(reader, file):
+    text = file.read_text()
+    with ThreadPoolExecutor(6) as threads:
+        found = list(
+            threads.map(lambda _: problems(reader.application.test_client(), text), range(18))
+        )
+
+    assert found == [[]] * 18
 
 
 def test_a_draft_changes_nothing_for_the_next_one(reader, file):
