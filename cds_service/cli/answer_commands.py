@@ -160,13 +160,15 @@ def export_plan(
 def _hooks(plans: Path | None, *, quieting: bool, traced: bool) -> HookService:
     """The services as the settings have them; `traced` for explanations."""
     settings = config.from_environment()
-    store = Store(settings.database_url, pseudonym_key=settings.pseudonym_key)
+    store = Store(settings.database_url, pseudonym_key=settings.pseudonym_key) if quieting else None
+    if store is not None:
+        click.get_current_context().call_on_close(store.close)
     return HookService(
         open_library(settings, plans, traced=traced),
         reader=fhir_client.FhirReader(),
         deadline_s=settings.deadline_s,
         profile=settings.profile,
-        store=store if quieting else None,
+        store=store,
     )
 
 

@@ -81,4 +81,7 @@ def report(form: str) -> None:
 
 
 def _store() -> Store:
-    return Store(config.from_environment().database_url)
+    """The store of the settings, closed when the command is over."""
+    store = Store(config.from_environment().database_url)
+    click.get_current_context().call_on_close(store.close)
+    return store

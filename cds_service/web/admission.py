@@ -47,6 +47,7 @@ _HEADERS = [
     ("Retry-After", str(RETRY_AFTER_S)),
     ("Cache-Control", "no-store"),
     ("X-Content-Type-Options", "nosniff"),
+    ("Vary", "Origin"),
 ]
 _STATUS = "503 Service Unavailable"
 
