@@ -369,13 +369,8 @@ def test_without_data_everything_is_unknown(face, client):
         assert entry["resource"]["subject"] == {"reference": "Patient/1"}
     rule = face.get("/PlanDefinition/lbpR01/$apply?subject=Patient/1")
     assert "action" not in rule.json["entry"][0]["resource"]
-    assert client.events[-1]["verdicts"] == {
-        "fired": 0,
-        "not met": 0,
-        "cannot tell": 1,
-        "error": 0,
-        "quiet": 0,
-    }
+    verdicts = client.events[-1]["verdicts"]
+    assert {name: count for name, count in verdicts.items() if count} == {"cannot tell": 1}
 
 
 def test_a_chart_without_resources_of_a_type_knows_that_there_are_none(face, client):
