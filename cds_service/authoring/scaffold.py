@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from cds_service.data.plan_library import PlanLibrary
-    from cds_service.engine import Service, Source
+    from cds_service.engine import DataRequirement, Service, Source
 
 SOURCE = "State the source, with its year"
 _REPLACE = "Replace this placeholder"
@@ -86,6 +86,18 @@ def _source(library: PlanLibrary, canonical: str) -> Source:
     return next(item for item in library.content.sources if item.canonical == canonical)
 
 
+def _of_conditions(service: Service) -> DataRequirement:
+    """The data requirement that brings Conditions; raises ContentError where there is none."""
+    for requirement in service.requirements:
+        if requirement.resource_type == "Condition":
+            return requirement
+    raise ContentError(
+        f"the service {service.id} asks for no Conditions, on which the start rests",
+        code="scaffold",
+        hint="declare a data requirement of type Condition",
+    )
+
+
 class _Recommendation:
     """The resources of one new recommendation, by the customs of the guideline around it."""
 
@@ -93,15 +105,7 @@ class _Recommendation:
         self.start = start
         self.strategy = service.plan
         self.base = service.plan.canonical.rsplit("/PlanDefinition/", 1)[0]
-        self.requirement = next(
-            (item for item in service.requirements if item.resource_type == "Condition"), None
-        )
-        if self.requirement is None:
-            raise ContentError(
-                f"the service {service.id} asks for no Conditions, on which the start rests",
-                code="scaffold",
-                hint="declare a data requirement of type Condition",
-            )
+        self.requirement = _of_conditions(service)
         self.plan_id = _prefix(library) + start.identity
         self.set_id, self.order_id = f"VS-{start.identity}", f"{start.identity.lower()}-follow-up"
         topics = [plan.topic.system for plan in library.content.plans.values() if plan.topic]
@@ -124,7 +128,6 @@ class _Recommendation:
 
     def plan(self) -> dict[str, Any]:
         """The PlanDefinition: one card, one condition, one suggestion."""
-        assert self.requirement is not None  # noqa: S101 - the constructor made sure
         start, key = self.start, self.requirement.key
         action = {
             "id": "card",
@@ -195,7 +198,6 @@ class _Recommendation:
 
     def cases(self) -> dict[str, dict[str, Any]]:
         """Where it speaks, where it must not, and where it cannot tell."""
-        assert self.requirement is not None  # noqa: S101 - the constructor made sure
         patient = {"resourceType": "Patient", "id": "p", "gender": "female"}
         patient["birthDate"] = "1979-03-01"
         clinical = "http://terminology.hl7.org/CodeSystem/condition-clinical"
