@@ -243,20 +243,18 @@ def _cards(seen: Observed) -> Placed:
 
 
 def _suggestions(seen: Observed) -> Placed:
-    found = [
-        item for place, card in _cards(seen) for item in shape.objects(place, card, "suggestions")
-    ]
-    if not found:
-        raise NotSeen("no card has suggestions; give requests with --request")
-    return found
+    return _members(_cards(seen), "suggestions", "no card has suggestions")
 
 
 def _actions(seen: Observed) -> Placed:
-    found = [
-        item for place, part in _suggestions(seen) for item in shape.objects(place, part, "actions")
-    ]
+    return _members(_suggestions(seen), "actions", "no suggestion has actions")
+
+
+def _members(holders: Placed, member: str, missing: str) -> Placed:
+    """The objects of this list member of all holders; raises NotSeen where there are none."""
+    found = [item for place, holder in holders for item in shape.objects(place, holder, member)]
     if not found:
-        raise NotSeen("no suggestion has actions; give requests with --request")
+        raise NotSeen(f"{missing}; give requests with --request")
     return found
 
 

@@ -95,8 +95,7 @@ def sheet(library: PlanLibrary, base: str, tenant: Tenant | None = None) -> Shee
     services = [
         service
         for service in library.services.values()
-        if tenant is None
-        or (tenant.may_call(service.id) and tenant.client_profile.fires(service.hook))
+        if tenant is None or tenant.is_offered(service.id, service.hook)
     ]
     plans = tuple(library.content.plans.values())
     types = {key.resource_type for service in services for key in service.requirements}

@@ -121,8 +121,7 @@ class HookService:
         services = [
             service
             for service in self.library.services.values()
-            if tenant is None
-            or (tenant.may_call(service.id) and tenant.client_profile.fires(service.hook))
+            if tenant is None or tenant.is_offered(service.id, service.hook)
         ]
         entries = [_listed(item, chosen, language) for item in services]
         if tenant is not None and tenant.client_profile.version is not None:

@@ -59,6 +59,10 @@ class Tenant:
         """Whether the service with this id is among those it was given."""
         return self.services is None or service_id in self.services
 
+    def is_offered(self, service_id: str, hook: str) -> bool:
+        """Whether discovery lists the service: it may be called, and clients of its kind do."""
+        return self.may_call(service_id) and self.client_profile.fires(hook)
+
     def effective(self) -> str:
         """One line for the operator: who it is, and what it may do. There is no secret in it."""
         sources = [f"{len(self.keys)} static"] if self.keys else []

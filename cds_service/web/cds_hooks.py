@@ -47,16 +47,7 @@ class Endpoints:
 
     def discovery(self, profile: str | None = None) -> Response:
         """The services; cacheable, because nothing in it depends on the request (DISC-21)."""
-        caller = auth.tenant()
-        response = _json(self.hooks.discovery(profile, tenant=caller))
-        if current_app.extensions["tenants"]:
-            response.vary.add("Authorization")
-        if caller is not None:
-            response.cache_control.private = True
-        response.cache_control.max_age = DISCOVERY_MAX_AGE_S
-        response.add_etag()
-        response.make_conditional(request)
-        return response
+        return kept_for_a_while(_json(self.hooks.discovery(profile, tenant=auth.tenant())))
 
     def call(self, service_id: str, profile: str | None = None) -> Response:
         """The cards for one hook call. A decision that cannot be recorded does not fail it."""
@@ -106,6 +97,18 @@ class Endpoints:
         """Refuse an address that is not ours before looking at the message."""
         note(service=self.hooks.library.service(service_id).id)
         self.hooks.chosen(profile)
+
+
+def kept_for_a_while(response: Response) -> Response:
+    """What is the same until the guidelines change, for one caller where callers are known."""
+    if current_app.extensions["tenants"]:
+        response.vary.add("Authorization")
+    if auth.tenant() is not None:
+        response.cache_control.private = True
+    response.cache_control.max_age = DISCOVERY_MAX_AGE_S
+    response.add_etag()
+    response.make_conditional(request)
+    return response
 
 
 def _rules(cards: Iterable[CardRecord]) -> list[str]:

@@ -93,9 +93,5 @@ def _state(state: dict[str, Any], *, status: int = 200) -> Response:
     return response
 
 
-def _example(hook: str, templates: dict[str, str]) -> str:
-    return fhir_json.encode(example_request(hook, templates)).decode()
-
-
 def _templates(hooks: HookService) -> list[dict[str, str]]:
     return [service.get("prefetch", {}) for service in hooks.discovery()["services"]]

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flask import Blueprint, Response, current_app, request
+from flask import Blueprint, Response, current_app
 
 from cds_service import fhir_json
 from cds_service.web import auth
-from cds_service.web.cds_hooks import DISCOVERY_MAX_AGE_S
+from cds_service.web.cds_hooks import kept_for_a_while
 from cds_service.web.errors import JSON
 from cds_service.web.openapi.document import Surface, document
 
@@ -47,14 +47,7 @@ def blueprint(hooks: HookService, settings: Settings) -> Blueprint:
             verifies_callers=bool(current_app.extensions["tenants"]),
             protects_discovery=settings.discovery == "protected",
         )
-        response = Response(fhir_json.encode(document(surface)), content_type=JSON)
-        if surface.verifies_callers:
-            response.vary.add("Authorization")
-        if caller is not None:
-            response.cache_control.private = True
-        response.cache_control.max_age = DISCOVERY_MAX_AGE_S
-        response.add_etag()
-        response.make_conditional(request)
-        return response
+        encoded = fhir_json.encode(document(surface))
+        return kept_for_a_while(Response(encoded, content_type=JSON))
 
     return routes

@@ -7,12 +7,13 @@ rebinding). A request that evaluates something must come from one of our own pag
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from flask import request
 from werkzeug.exceptions import Forbidden
+
+from cds_service import setting_values
 
 if TYPE_CHECKING:
     from flask import Response
@@ -48,10 +49,8 @@ def refuse_other_sites() -> None:
 
 def is_loopback(host: str | None) -> bool:
     """Whether a name or address means this machine."""
-    if host is None:
-        return False
     try:
-        return host == "localhost" or ip_address(host).is_loopback
+        return host is not None and setting_values.is_loopback(host)
     except ValueError:
         return False
 
