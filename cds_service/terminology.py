@@ -18,28 +18,44 @@ ALTERNATE_URI = "https://lbp.example.org/fhir/StructureDefinition/alternate-uri"
 PREFIX_HIERARCHY = "https://lbp.example.org/fhir/StructureDefinition/code-prefix-hierarchy"
 
 
+class TerminologyError(ContentError):
+    """A ValueSet or CodeSystem cannot be used: `resource` is the very object, `at` a path in it."""
+
+    def __init__(
+        self, resource: Resource, message: str, at: str = "", *, code: str, hint: str | None = None
+    ) -> None:
+        kind = str(resource.get("resourceType"))
+        name = str(resource.get("id") or resource.get("url"))
+        where = Where(path=f"{kind}/{name}" + (f".{at}" if at else ""))
+        super().__init__(message, code=code, hint=hint, where=where)
+        self.resource = resource
+        self.at = at
+
+
 class ValueSets:
     """The ValueSets of one load, ready for `memberOf`, and `problems` for those that are not.
 
     A reference is a canonical URL, `url|version`, or a resource id. A set comes from its `compose`,
-    failing that from its `expansion`. Matching costs a few dictionary look-ups, so nothing is
+    or, where there is none or it cannot be judged without a terminology server, from an `expansion`
+    that is stored whole. Matching costs a few dictionary look-ups, so nothing is
     cached by code: codes come from charts, and their number has no bound.
     """
 
     def __init__(self, resources: Iterable[Resource]) -> None:
         loaded = list(resources)
-        self._problems: list[ContentError] = []
+        self._problems: list[TerminologyError] = []
         self._systems = _systems(_of_type(loaded, "CodeSystem"), self._problems)
         self._uris = {uri: system.uris for uri, system in self._systems.items()}
         self._resources = _by_reference(_of_type(loaded, "ValueSet"), self._problems)
         self._matchers: dict[int, Matcher | None] = {}
+        self._stored: set[int] = set()
         self._names = sorted({str(resource.get("id")) for resource in self._resources.values()})
         for resource in self._resources.values():
             self._matcher(resource, ())
         CodeDirectory(matcher for matcher in self._matchers.values() if matcher is not None)
 
     @property
-    def problems(self) -> tuple[ContentError, ...]:
+    def problems(self) -> tuple[TerminologyError, ...]:
         """What keeps a resource from being used; a set with a problem does not resolve."""
         return tuple(self._problems)
 
@@ -89,7 +105,7 @@ class ValueSets:
                 hint=did_you_mean(str(reference), self._names),
             )
         compose = resource.get("compose")
-        if not compose:
+        if not compose or id(resource) in self._stored:
             return [self._listed(entry) for entry in _contains(resource)]
         codings: list[dict[str, Any]] = []
         for include in compose.get("include", ()):
@@ -123,18 +139,32 @@ class ValueSets:
             self._report(resource, f"includes itself: {' → '.join([*path, name])}")
             return None
         count = len(self._problems)
-        compose = resource.get("compose")
-        if compose:
-            included = self._concept_sets(resource, "include", (*path, name))
-            excluded = self._concept_sets(resource, "exclude", (*path, name))
+        matcher = self._composed(resource, (*path, name))
+        is_judged = len(self._problems) == count
+        self._matchers[key] = matcher if is_judged else self._expanded(resource, count)
+        return self._matchers[key]
+
+    def _composed(self, resource: Resource, path: tuple[str, ...]) -> Matcher:
+        """The set by its definition; what cannot be judged of it is reported."""
+        count = len(self._problems)
+        if resource.get("compose"):
+            included = self._concept_sets(resource, "include", path)
+            excluded = self._concept_sets(resource, "exclude", path)
         else:
             included = [listed(self._uris, _contains(resource))]
             excluded = []
         if len(self._problems) == count and not (included and all(included)):
             self._report(resource, "has no codes", hint="list them in compose.include")
-        usable = len(self._problems) == count
-        self._matchers[key] = self._difference(included, excluded) if usable else None
-        return self._matchers[key]
+        return self._difference(included, excluded)
+
+    def _expanded(self, resource: Resource, since: int) -> Matcher | None:
+        """The set by its stored expansion, which then replaces what was reported of it."""
+        if not _has_whole_expansion(resource):
+            return None
+        reported = self._problems[since:]
+        self._problems[since:] = [item for item in reported if item.resource is not resource]
+        self._stored.add(id(resource))
+        return union(self._uris, [listed(self._uris, _contains(resource))])
 
     def _difference(self, included: list[list[Matcher]], excluded: list[list[Matcher]]) -> Matcher:
         member = union(self._uris, included)
@@ -215,14 +245,8 @@ class ValueSets:
         self, resource: Resource, problem: str, at: str = "", hint: str | None = None
     ) -> None:
         name = str(resource.get("id") or resource.get("url"))
-        self._problems.append(
-            ContentError(
-                f"ValueSet '{name}' {problem}",
-                code="value-set",
-                hint=hint,
-                where=Where(path=f"ValueSet/{name}" + (f".{at}" if at else "")),
-            )
-        )
+        message = f"ValueSet '{name}' {problem}"
+        self._problems.append(TerminologyError(resource, message, at, code="value-set", hint=hint))
 
 
 class _System:
@@ -238,28 +262,25 @@ class _System:
         self.concepts = {str(concept.get("code")): concept for concept in _flattened(resource)}
 
 
-def _systems(resources: Iterable[Resource], problems: list[ContentError]) -> dict[str, _System]:
+def _systems(resources: Iterable[Resource], problems: list[TerminologyError]) -> dict[str, _System]:
     """CodeSystems by canonical URI and by each alternate URI."""
     systems: dict[str, _System] = {}
     for resource in resources:
         if not resource.get("url"):
-            where = Where(path=f"CodeSystem/{resource.get('id')}.url")
-            problems.append(
-                ContentError("a code system needs a url", code="code-system", where=where)
-            )
+            problem = "a code system needs a url"
+            problems.append(TerminologyError(resource, problem, code="code-system"))
             continue
         system = _System(resource)
         for uri in system.uris:
             if uri in systems:
                 problem = f"the code system '{uri}' is loaded twice"
-                where = Where(path=f"CodeSystem/{resource.get('id')}")
-                problems.append(ContentError(problem, code="code-system", where=where))
+                problems.append(TerminologyError(resource, problem, "url", code="code-system"))
             systems[uri] = system
     return systems
 
 
 def _by_reference(
-    resources: Iterable[Resource], problems: list[ContentError]
+    resources: Iterable[Resource], problems: list[TerminologyError]
 ) -> dict[str, Resource]:
     """ValueSets by everything a reference may say: id, url, and url|version."""
     found: dict[str, Resource] = {}
@@ -271,8 +292,7 @@ def _by_reference(
                 continue
             if reference in found:
                 problem = f"the ValueSet '{reference}' is loaded twice"
-                where = Where(path=f"ValueSet/{resource.get('id')}")
-                problems.append(ContentError(problem, code="value-set", where=where))
+                problems.append(TerminologyError(resource, problem, code="value-set"))
             found[reference] = resource
     return found
 
@@ -307,9 +327,44 @@ def _flattened(resource: Resource) -> Iterator[Resource]:
 
 def _contains(resource: Resource) -> Iterator[Resource]:
     """Codes of an expansion, nested ones as well, abstract ones not."""
+    return (
+        entry
+        for entry in _entries(resource)
+        if "code" in entry and "system" in entry and not entry.get("abstract")
+    )
+
+
+def _entries(resource: Resource) -> Iterator[Resource]:
     pending = list(resource.get("expansion", {}).get("contains", ()))
     while pending:
         entry = pending.pop(0)
         pending[:0] = entry.get("contains", ())
-        if "code" in entry and "system" in entry and not entry.get("abstract"):
-            yield entry
+        yield entry
+
+
+_NARROWING = frozenset(("filter", "property", "exclude-system", "contextDirection"))
+
+
+def _has_whole_expansion(resource: Resource) -> bool:
+    """Whether an expansion is stored, and is no page, no selection and no sample of the set.
+
+    Source: FHIR R4, ValueSet.expansion (`total`, `offset`, `parameter`) and the extensions
+    `valueset-toocostly` and `valueset-unclosed`.
+    """
+    expansion = resource.get("expansion", {})
+    codes, entries = len(list(_contains(resource))), len(list(_entries(resource)))
+    is_page = expansion.get("offset") not in (None, 0)
+    is_all = expansion.get("total") in (None, codes, entries)
+    asked = {parameter.get("name") for parameter in expansion.get("parameter", ())}
+    return (
+        codes > 0
+        and is_all
+        and not is_page
+        and asked.isdisjoint(_NARROWING)
+        and not _unclosed(expansion)
+    )
+
+
+def _unclosed(expansion: Resource) -> bool:
+    names = {str(item.get("url")).rpartition("/")[2] for item in expansion.get("extension", ())}
+    return not names.isdisjoint(("valueset-toocostly", "valueset-unclosed"))

@@ -176,6 +176,52 @@ def test_an_unusable_set_is_a_problem_that_names_it_and_never_matches(compose, m
     assert loaded.resolve("a") is None
 
 
+ELSEWHERE = {"include": [below("http://nowhere", "1")]}
+CONTAINS = [{"system": SCT, "code": "1"}, {"system": SCT, "code": "2"}]
+
+
+def test_a_definition_that_cannot_be_judged_is_replaced_by_the_whole_expansion_stored_with_it():
+    stored = value_set("a", compose=ELSEWHERE, expansion={"total": 2, "contains": CONTAINS})
+    loaded = sets(stored)
+
+    assert loaded.problems == ()
+    assert [code for code in "123" if loaded.resolve("a")(SCT, code)] == ["1", "2"]
+    assert [coding["code"] for coding in loaded.codings("a")] == ["1", "2"]
+
+
+def test_a_definition_that_can_be_judged_goes_before_its_expansion():
+    compose = {"include": [listed(SCT, "3")]}
+    is_member = sets(value_set("a", compose=compose, expansion={"contains": CONTAINS})).resolve("a")
+
+    assert [code for code in "123" if is_member(SCT, code)] == ["3"]
+
+
+@pytest.mark.parametrize(
+    "expansion",
+    [
+        {"contains": []},
+        {"total": 3, "contains": CONTAINS},
+        {"offset": 2, "contains": CONTAINS},
+        {"parameter": [{"name": "filter", "valueString": "back"}], "contains": CONTAINS},
+        {
+            "extension": [
+                {
+                    "url": "http://hl7.org/fhir/StructureDefinition/valueset-toocostly",
+                    "valueBoolean": True,
+                }
+            ],
+            "contains": CONTAINS,
+        },
+    ],
+    ids=["empty", "not all", "a page", "a selection", "a sample"],
+)
+def test_a_part_of_an_expansion_does_not_stand_for_the_set(expansion):
+    loaded = sets(value_set("a", compose=ELSEWHERE, expansion=expansion))
+
+    assert loaded.resolve("a") is None
+    assert len(loaded.problems) == 1
+
+
 def test_a_set_that_includes_an_unusable_one_is_unusable():
     broken = value_set("broken", compose={"include": [{"system": SCT}]})
     outer = value_set("outer", compose={"include": [{"valueSet": ["broken"]}, listed(SCT, "1")]})

@@ -14,7 +14,7 @@ from cds_service.authoring import cases as case_running
 from cds_service.authoring.expressions import places
 from cds_service.authoring.file_change import change_of
 from cds_service.authoring.mutation_order import Footprint, Reading
-from cds_service.authoring.problem_places import located, placed_in_case
+from cds_service.authoring.problem_places import placed_in_case
 from cds_service.data import plan_library
 from cds_service.engine.recompile import Recompiler
 from cds_service.errors import ContentError, ContentErrors
@@ -82,7 +82,7 @@ class CaseWatch:
         except (ContentError, ContentErrors) as error:
             self._behind.update(guidelines)
             every_problem = error.problems if isinstance(error, ContentErrors) else [error]
-            self.problems += located(every_problem, self.root)
+            self.problems += every_problem
         read = [path for path in inside if self._read(path)]
         first = dict.fromkeys([*read, *touched, *self.todo])
         self.todo = [path for path in first if path in self._cases]

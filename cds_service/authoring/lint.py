@@ -22,7 +22,7 @@ from cds_service.authoring import (
     use_lint,
     version_lint,
 )
-from cds_service.authoring.problem_places import deepest, located, placed_in_case
+from cds_service.authoring.problem_places import placed_in_case
 from cds_service.data import plan_library
 from cds_service.errors import ContentError, ContentErrors, Where
 from cds_service.hooks.service import HookService
@@ -85,7 +85,7 @@ def check(
     try:
         library = plan_library.load(directory)
     except ContentErrors as error:
-        found.extend(located(error.problems, directory))
+        found.extend(error.problems)
         looked = frozenset()
     else:
         found.extend(_in_content(library, since))
@@ -171,7 +171,7 @@ def invalid_fhir(source: Source) -> Iterator[ContentError]:
         model.model_validate_json(fhir_json.encode(source.resource))
     except ValidationError as error:
         for item in error.errors():
-            where = deepest(source, tuple(item["loc"]))
+            where = source.root.nearest(*item["loc"])
             yield ContentError(item["msg"], code="fhir", hint=HINT, where=where)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cds_service.engine.linking import Linker
 from cds_service.engine.plan_definition import Service
 from cds_service.engine.scope import requirements_in
-from cds_service.engine.source import Problems
+from cds_service.engine.source import Problems, steps_of
 from cds_service.engine.texts import messages_in, text_of, translation_notes
 from cds_service.errors import ContentErrors
 from cds_service.terminology import ValueSets
@@ -110,18 +110,27 @@ def _index(sources: Iterable[Source], problems: Problems) -> dict[str, Source]:
 
 
 def _value_sets(sources: Iterable[Source], problems: Problems) -> ValueSets:
+    """The value sets of all files; what is wrong with one is told at its place in its file."""
+    holders: dict[int, Element] = {}
     resources: list[Mapping[str, Any]] = []
+    for resource, holder in _terminology(sources):
+        resources.append(resource)
+        holders[id(resource)] = holder
+    value_sets = ValueSets(resources)
+    for problem in value_sets.problems:
+        problem.where = holders[id(problem.resource)].nearest(*steps_of(f".{problem.at}"))
+        problems.add(problem)
+    return value_sets
+
+
+def _terminology(sources: Iterable[Source]) -> Iterator[tuple[Mapping[str, Any], Element]]:
+    """The ValueSet and CodeSystem resources, each with the element that holds it."""
     for source in sources:
         if source.resource.get("resourceType") in ("ValueSet", "CodeSystem"):
-            resources.append(source.resource)
-        resources.extend(
-            _contained(source, contained.json)
-            for contained in source.root.elements("contained")
-            if contained.json.get("resourceType") == "ValueSet"
-        )
-    value_sets = ValueSets(resources)
-    problems.found.extend(value_sets.problems)
-    return value_sets
+            yield source.resource, source.root
+        for contained in source.root.elements("contained"):
+            if contained.json.get("resourceType") == "ValueSet":
+                yield _contained(source, contained.json), contained
 
 
 def _contained(source: Source, resource: Mapping[str, Any]) -> dict[str, Any]:

@@ -63,16 +63,7 @@ def _concerns(source: Source, problems: Iterable[ContentError]) -> bool:
 
 
 def _stands_in(problem: ContentError, source: Source) -> bool:
-    """Whether the problem is one of this file: by its name, or by type and id or url."""
-    if problem.where is None:
-        return False
-    if problem.where.file is not None:
-        return problem.where.file == source.file
-    kind, _, name = (problem.where.path or "").partition("/")
-    resource = source.resource
-    is_same_type = resource.get("resourceType") == kind
-    names = {resource.get("id"), source.canonical} if is_same_type else set()
-    return name in names or (bool(source.canonical) and name.startswith(f"{source.canonical}#"))
+    return problem.where is not None and problem.where.file == source.file
 
 
 def _described(source: Source, problems: Iterable[ContentError]) -> LeftOut:

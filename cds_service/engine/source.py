@@ -76,6 +76,14 @@ class Element:
         line, column = place or (None, None)
         return Where(self.source.file, fhir_path(self.source.resource, path), line, column)
 
+    def nearest(self, *steps: str | int) -> Where:
+        """`where()` of the deepest of `steps` that the file really has."""
+        for end in range(len(steps), 0, -1):
+            where = self.where(*steps[:end])
+            if where.line is not None:
+                return where
+        return self.where()
+
     def problem(
         self, message: str, *steps: str | int, code: str = "content", hint: str | None = None
     ) -> ContentError:

@@ -58,6 +58,21 @@ def test_what_is_left_out_is_named_with_its_problem():
     assert [problem.where.file for problem in content.problems] == ["bad.json"]
 
 
+@pytest.mark.requirement("A12")
+def test_a_value_set_with_a_problem_deep_in_it_goes_alone_and_is_told_with_its_place():
+    url = f"{BASE}/ValueSet/v2.1"
+    far = {"include": [{"system": "http://nowhere", "filter": [{"value": "1"}]}]}
+    value_set = {"resourceType": "ValueSet", "id": "v2.1", "url": url, "compose": far}
+
+    content = works(strategy("good"), rule("good"), value_set)
+
+    (problem,) = content.problems
+    assert verdicts(content)["good"][0] is Verdict.FIRED
+    assert [item.id for item in content.left_out] == ["v2.1"]
+    assert problem.where.path == "ValueSet.compose.include[0].filter[0]"
+    assert (problem.where.file, problem.where.line) == ("v2.1.json", 1)
+
+
 def test_nothing_is_left_out_of_content_without_problems():
     content = works(strategy("good"), rule("good"))
 
