@@ -8,6 +8,7 @@ from cds_service.engine.content import Content, compile_content
 from cds_service.engine.leaving_out import compile_what_works
 from cds_service.engine.outcome import ActionOutcome, ConditionOutcome, Outcome, Verdict
 from cds_service.engine.plan_definition import (
+    HOOK_NAME,
     Action,
     DataRequirement,
     Documentation,
@@ -19,6 +20,7 @@ from cds_service.engine.source import Source
 from cds_service.messages import Text
 
 __all__ = [
+    "HOOK_NAME",
     "Action",
     "ActionOutcome",
     "ConditionOutcome",

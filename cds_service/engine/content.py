@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cds_service.engine.linking import Linker
-from cds_service.engine.plan_definition import Service
+from cds_service.engine.plan_definition import HOOK_NAME, Service
 from cds_service.engine.scope import requirements_in
 from cds_service.engine.source import Problems, steps_of
 from cds_service.engine.texts import messages_in, text_of, translation_notes
@@ -140,13 +140,17 @@ def _contained(source: Source, resource: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _services(root: Element, linker: Linker) -> Iterator[Service]:
-    """One service for each hook that triggers the plan (DISC-25: distinct ids)."""
+    """One service for each hook that triggers the plan (DISC-25: distinct ids).
+
+    A named event that cannot be the name of a hook is not one (noun-verb, dots before it).
+    """
     plan = linker.plans.get(root.source.canonical)
     hooks = [
         str(trigger.json["name"])
         for action in root.elements("action")
         for trigger in action.elements("trigger")
-        if trigger.json.get("type") == "named-event" and trigger.string("name")
+        if trigger.json.get("type") == "named-event"
+        and HOOK_NAME.fullmatch(trigger.string("name") or "")
     ]
     title = text_of(root, "title", linker.problems)
     description = text_of(root, "description", linker.problems)

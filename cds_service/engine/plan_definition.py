@@ -5,6 +5,7 @@ Everything here is frozen and shared by all requests. Building it is `content.py
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -20,6 +21,10 @@ ActionKey: TypeAlias = tuple[str | None, str | None]
 
 Need = Literal["must", "should", "may"]
 Grouping = Literal["logical-group", "visual-group", "sentence-group"]
+
+
+HOOK_NAME = re.compile(r"[A-Za-z0-9.\-]{1,64}", re.ASCII)
+"""What a hook can be called: noun-verb, reverse-domain before it where it is an own one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,12 @@ member and what is expected there, never its value (PHI-5). Nothing that was pas
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any, NotRequired, TypedDict, cast
 
 from marshmallow import ValidationError
 
+from cds_service.engine import HOOK_NAME
 from cds_service.errors import RequestError, Where
 from cds_service.hooks import message_fields
 from cds_service.hooks.message_fields import (
@@ -33,7 +33,6 @@ from cds_service.store import FeedbackItem
 
 _MOST_PROBLEMS = 20  # named in one error; further ones are counted
 
-_HOOK_NAME = re.compile(r"[A-Za-z0-9.\-]{1,64}", re.ASCII)
 _EPIC_REASON = "com.epic.cdshooks.feedback.overrideReason."
 
 
@@ -66,7 +65,7 @@ def load_request(body: Any, hook: str) -> Request:
     message = _object(body)
     offered = message.get("hook")
     if isinstance(offered, str) and offered.strip() and offered != hook:
-        other = f"'{offered}'" if _HOOK_NAME.fullmatch(offered) else "another one"
+        other = f"'{offered}'" if HOOK_NAME.fullmatch(offered) else "another one"
         raise RequestError(
             f"this service answers the hook '{hook}', not {other}",
             where=Where(path="hook"),

@@ -1,7 +1,8 @@
 """The words of the card about recommendations that could not be judged.
 
 A clinician takes silence for "nothing to say". Where a guideline is left out, or one of its
-expressions fails on the data of a call, it is not: the answer says so, until that is repaired.
+expressions fails on the data of a call or is in a language that this service cannot read, it is
+not: the answer says so, until that is repaired.
 """
 
 from __future__ import annotations
@@ -43,17 +44,16 @@ LEFT_OUT = Text(
     },
 )
 FAILED = Text(
-    "Evaluating the following failed on the data of this call. A card about it may be missing, "
-    "which says nothing about this patient: judge it yourself, and tell those who run this "
-    "service.",
+    "The following could not be evaluated in this call. A card about it may be missing, which "
+    "says nothing about this patient: judge it yourself, and tell those who run this service.",
     {
-        "de": "Folgendes auszuwerten ist an den Daten dieser Anfrage gescheitert. Eine Karte dazu "
+        "de": "Folgendes konnte bei dieser Anfrage nicht ausgewertet werden. Eine Karte dazu "
         "kann fehlen, was nichts über diese Person aussagt: bitte selbst beurteilen und die "
         "Betreiber dieses Dienstes benachrichtigen.",
-        "nl": "Het beoordelen van het volgende is mislukt op de gegevens van deze aanvraag. Een "
+        "nl": "Het volgende kon bij deze aanvraag niet worden beoordeeld. Een "
         "kaart daarover kan ontbreken, en dat zegt niets over deze patiënt: beoordeel het zelf en "
         "meld het aan de beheerder van deze dienst.",
-        "nb": "Vurderingen av det følgende mislyktes på dataene i denne forespørselen. Et kort om "
+        "nb": "Følgende kunne ikke vurderes i denne forespørselen. Et kort om "
         "det kan mangle, og det sier ingenting om denne pasienten: vurder det selv, og si fra til "
         "dem som drifter tjenesten.",
     },
@@ -74,7 +74,7 @@ def left_out_of(outcome: Outcome) -> Iterator[LeftOut]:
 
 
 def failed_of(outcome: Outcome) -> Iterator[Plan]:
-    """The plans that an expression of failed on the data of this call, each once; not in shadow."""
+    """The plans with an expression that could not be evaluated, each once; not in shadow."""
     seen: set[str] = set()
     for item in _shown(outcome.actions):
         is_left_out = isinstance(item.action.definition, LeftOut)

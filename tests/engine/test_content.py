@@ -124,6 +124,14 @@ def test_a_service_is_made_of_each_named_event():
     assert (service.hook, service.title.default) == ("patient-view", "my-service")
 
 
+def test_a_named_event_that_cannot_be_a_hook_makes_no_service():
+    trigger = {"type": "named-event", "name": "ANC.B10.4. Diagnosis and treatment"}
+    content = compile_all(plan("p", {"id": "root", "trigger": [trigger]}, description="What."))
+
+    assert len(content.plans) == 1
+    assert not content.services
+
+
 @pytest.mark.requirement("PD-3")
 def test_data_requirements_of_the_strategy_override_those_of_its_libraries():
     def requirement(need):
