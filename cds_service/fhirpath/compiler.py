@@ -28,6 +28,7 @@ from cds_service.fhirpath.operators import (
     disjunction,
     equals_text,
     implication,
+    ordering,
     union,
 )
 from cds_service.fhirpath.references import compile_variable
@@ -352,6 +353,8 @@ def _operator_run(operator: str, runs: list[Run]) -> Run:
         return union(runs)
     if operator == "implies":
         return implication(runs[0], runs[1])
+    if operator in ORDER:
+        return ordering(runs[0], runs[1], operator)
     apply = BINARY[operator]
     left, right = runs
 

@@ -93,38 +93,47 @@ class RowShared:
 
     def called_on(self, source: Run, *, stable: bool) -> Run:
         """The closure of a call; `stable` says that the focus is one list for all of a request."""
-        reads, body, name, size = self.code.reads, self.code.run, self.name, self.size
-
-        is_bare = source is itself
+        reads, is_bare = self.code.reads, source is itself
 
         def run(frame: Frame, this: list[Any]) -> list[Any]:
             focus = this if is_bare else source(frame, this)
-            evaluation = frame.evaluation
-            home = evaluation if evaluation.parent is None else evaluation.home(reads)
-            entry: tuple[Frame, dict[Any, Any]] | None = home.memo.get(self)
-            if entry is None:
-                # One frame serves all rows: what stays in its slots from row to row is hoisted,
-                # and a definition is never evaluated inside itself.
-                entry = home.memo[self] = (Frame(home, size), {})
-            own, memo = entry
+            home = frame.evaluation
+            if home.parent is not None:
+                home = home.home(reads)
+            own, memo = home.memo.get(self) or self._opened(home)
+            key: Any = None
             if stable:
-                key: Any = id(focus)
-            else:
-                item = focus[0] if len(focus) == 1 and type(focus) is list else None
+                key = id(focus)
+            elif len(focus) == 1 and type(focus) is list:
+                item = focus[0]
                 # Of one resource the value is kept; of anything else it is not.
-                key = item if type(item) is Node and item.root is item.value else None
+                if type(item) is Node and item.root is item.value:
+                    key = item
             found = memo.get(key)
             if found is not None:
                 return found[0]  # type: ignore[no-any-return]
-            try:
-                value = body(own, focus)
-            except EvaluationError as error:
-                raise named(error, name) from error
+            value = self._value(own, focus)
             if key is not None:
                 memo[key] = (value, focus)  # the focus as well: its id is not given away
             return value
 
         return run
+
+    def _opened(self, home: Evaluation) -> tuple[Frame, dict[Any, Any]]:
+        """The frame for all rows of an evaluation, and what is known of them.
+
+        One frame serves all: what stays in its slots from row to row is hoisted, and a definition
+        is never evaluated inside itself.
+        """
+        entry: tuple[Frame, dict[Any, Any]] = (Frame(home, self.size), {})
+        home.memo[self] = entry
+        return entry
+
+    def _value(self, own: Frame, focus: list[Any]) -> list[Any]:
+        try:
+            return self.code.run(own, focus)
+        except EvaluationError as error:
+            raise named(error, self.name) from error
 
 
 def shared_code(shared: SharedPart, *, observe: bool) -> Code:

@@ -9,20 +9,25 @@ from cds_service.fhirpath.rows import NONE, ODD, Fact, Test, only_key, values_at
 
 if TYPE_CHECKING:
     from cds_service.fhirpath.definition import Membership
-    from cds_service.fhirpath.rows import Path
+    from cds_service.fhirpath.rows import Path, Values
 
 
-def equals(path: Path, constant: Any) -> Fact | None:
-    """`path = constant` for a string or boolean."""
-    if type(constant) not in {str, bool}:
-        return None
-    wanted = type(constant)
+class OneOf(Fact):
+    """`path = constant`, or several of that with `or` between: strings, or booleans."""
 
-    def build(kind: str) -> Test | None:
-        found = values_at(path, kind)
+    __slots__ = ("constants", "path", "wanted")
+
+    def __init__(self, path: Path, constants: frozenset[Any], wanted: type) -> None:
+        super().__init__(self._build)
+        self.path = path
+        self.constants = constants
+        self.wanted = wanted
+
+    def _build(self, kind: str) -> Test | None:
+        found = values_at(self.path, kind)
         if found is None or found[1] is None or found[1] in TEMPORAL_TYPES:
             return None
-        values = found[0]
+        values, constants, wanted = found[0], self.constants, self.wanted
 
         def test(raw: Any) -> Any:
             items = values(raw)
@@ -31,26 +36,43 @@ def equals(path: Path, constant: Any) -> Fact | None:
             if len(items) != 1:
                 return False if items else None
             item = items[0]
-            return item == constant if type(item) is wanted else ODD
+            return item in constants if type(item) is wanted else ODD
 
-        key = only_key(path, kind)
-        return test if key is None else _equal_below(key, constant, test)
-
-    return Fact(build)
+        key = only_key(self.path, kind)
+        return test if key is None else _one_below(key, constants, wanted, test)
 
 
-def _equal_below(key: str, constant: Any, test: Test) -> Test:
+def _one_below(key: str, constants: frozenset[Any], wanted: type, test: Test) -> Test:
     """The value under one key compared: at once where it is of that type, else by `test`."""
-    extra, wanted = f"_{key}", type(constant)
+    extra = f"_{key}"
 
     def quick(raw: Any) -> Any:
         if type(raw) is dict and extra not in raw:
             value = raw.get(key)
             if type(value) is wanted:
-                return value == constant
+                return value in constants
         return test(raw)
 
     return quick
+
+
+def equals(path: Path, constant: Any) -> Fact | None:
+    """`path = constant` for a string or boolean."""
+    kind = type(constant)
+    return OneOf(path, frozenset({constant}), kind) if kind in {str, bool} else None
+
+
+def _together(facts: list[Fact]) -> Fact | None:
+    """What `or` between comparisons of the same path is; None when they are anything else."""
+    first = facts[0]
+    if not isinstance(first, OneOf):
+        return None
+    constants: frozenset[Any] = frozenset()
+    for fact in facts:
+        if not isinstance(fact, OneOf) or fact.path != first.path or fact.wanted != first.wanted:
+            return None
+        constants |= fact.constants
+    return OneOf(first.path, constants, first.wanted)
 
 
 def exists(path: Path, *, negated: bool = False) -> Fact:
@@ -78,10 +100,10 @@ def member_of(path: Path, member: Membership) -> Fact:
         found = values_at(path, kind)
         if found is None:
             return None
-        values = found[0]
+        codings_in = codings_at(path, kind, found[0])
 
         def test(raw: Any) -> Any:
-            codings = codings_of(values(raw))
+            codings = codings_in(raw)
             if codings is ODD or codings is None:
                 return codings
             for system, code in codings:  # noqa: SIM110 - a loop needs no generator per row
@@ -92,6 +114,28 @@ def member_of(path: Path, member: Membership) -> Fact:
         return test
 
     return Fact(build)
+
+
+def codings_at(path: Path, kind: str | None, values: Values) -> Values:
+    """From a row to the codings at a path: at once where they are one plain CodeableConcept."""
+    key = None if kind is None else only_key(path, kind)
+    if key is None:
+        return lambda raw: codings_of(values(raw))
+    extra = f"_{key}"
+
+    def quick(raw: Any) -> Any:
+        try:  # what is no object, or no list of one, says so itself
+            concept = raw[key]
+            (coding,) = concept["coding"]
+            system, code = coding["system"], coding["code"]
+        except (KeyError, TypeError, ValueError):
+            return codings_of(values(raw))
+        is_plain = type(code) is str and type(system) is str
+        if is_plain and extra not in raw and "code" not in concept:
+            return ((system, code),)
+        return codings_of(values(raw))
+
+    return quick
 
 
 def codings_of(items: Any) -> Any:
@@ -138,6 +182,9 @@ def negation(fact: Fact) -> Fact:
 
 def settled(facts: list[Fact], *, decisive: bool) -> Fact:
     """`and` (False decides) or `or` (True decides) of facts, from left to right."""
+    together = _together(facts) if decisive else None
+    if together is not None:
+        return together
 
     def build(kind: str) -> Test | None:
         tests = [test for test in (fact.test(kind) for fact in facts) if test is not None]

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from cds_service.fhirpath.collection import Node
-from cds_service.fhirpath.facts import codings_of
+from cds_service.fhirpath.facts import codings_at
 from cds_service.fhirpath.rows import NONE, ODD, values_at
 
 if TYPE_CHECKING:
@@ -61,9 +61,9 @@ class CodeIndex:
                 continue
             if item.type not in readers:
                 found = values_at(path, item.type)
-                readers[item.type] = None if found is None else found[0]
+                readers[item.type] = found and codings_at(path, item.type, found[0])
             reader = readers[item.type]
-            codings = ODD if reader is None else codings_of(reader(item.value))
+            codings = ODD if reader is None else reader(item.value)
             if codings is ODD:
                 self.odd.append(position)
             elif codings is None:

@@ -18,6 +18,7 @@ from cds_service.fhirpath.model import ABSTRACT, is_fhir_type
 from cds_service.fhirpath.parser import parse
 from cds_service.fhirpath.program import Program
 from cds_service.fhirpath.references import STANDARD
+from cds_service.fhirpath.syntax import names_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -85,15 +86,39 @@ class Library:
     def compile(
         self, expression: str, *, root_type: str | None = None, traced: bool = False
     ) -> Program:
-        """The program of an expression; ExpressionError with the place of what is wrong."""
+        """The program of an expression; ExpressionError with the place of what is wrong.
+
+        It is made in the outermost library where the text means the same, so that nested ones
+        have one program, and an evaluation one value, for the same question.
+        """
         key = (expression, root_type, traced)
         program = self._programs.get(key)
         if program is None:
-            scope, compiler = self._root(expression, root_type, traced=traced)
-            code = _compiled(compiler, parse(expression), scope)
-            program = Program(expression, code.reads, traced, root_type, code, compiler.size)
-            self._programs[key] = program
+            tree = parse(expression)
+            place = self._outermost(names_in(tree))
+            program = place._programs.get(key) or self._program(key, tree, place)  # noqa: SLF001
+            self._programs[key] = place._programs[key] = program  # noqa: SLF001
         return program
+
+    def _program(self, key: tuple[str, str | None, bool], tree: Syntax, place: Library) -> Program:
+        expression, root_type, traced = key
+        try:
+            scope, compiler = place._root(expression, root_type, traced=traced)
+            code = _compiled(compiler, tree, scope)
+        except ExpressionError:
+            if place is self:
+                raise
+            return self._program(key, tree, self)  # its hints name what is known here as well
+        return Program(expression, code.reads, traced, root_type, code, compiler.size)
+
+    def _outermost(self, names: frozenset[str]) -> Library:
+        """The outermost library around this one where these names mean what they mean here."""
+        place = self
+        while place.parent is not None and names.isdisjoint(place.definitions):
+            if not names.isdisjoint(place.types):
+                break
+            place = place.parent
+        return place
 
     def check(self) -> None:
         """Compile every definition; ContentErrors with all that is wrong with them."""

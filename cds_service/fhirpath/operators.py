@@ -35,6 +35,7 @@ from cds_service.fhirpath.equality import (
     order,
 )
 from cds_service.fhirpath.evaluation import Frame, refuse_to_excuse, unknown
+from cds_service.fhirpath.temporal import Date
 
 if TYPE_CHECKING:
     from cds_service.fhirpath.code import Run
@@ -82,10 +83,11 @@ def _settled(operands: list[Run], *, decisive: bool) -> Run:
                     raise
                 refuse_to_excuse(error)
                 continue
+            if value is opposite:
+                continue
             if value is decisive:
                 return [decisive]
-            if value is not opposite:
-                open_ = _left_open(open_, value)
+            open_ = _left_open(open_, value)
         return [opposite] if open_ is None else open_
 
     return run
@@ -183,11 +185,13 @@ def not_equivalent(left: list[Any], right: list[Any]) -> list[Any]:
     return [not collections_equivalent(left, right)]
 
 
+_TWO_DAYS = 6
+"""How many parts two full dates have together; a Date has three at most."""
 _UNREAD = frozenset({list, Incomplete, Node})
 """What `scalar` has to look at: a collection that is not one item, and elements."""
 
 
-def _ordered(accept: Callable[[int, int], bool]) -> Binary:
+def _ordered(accept: Callable[[Any, Any], bool]) -> Binary:
     def compare(left: list[Any], right: list[Any]) -> list[Any]:
         one = left[0] if type(left) is list and len(left) == 1 else left
         other = right[0] if type(right) is list and len(right) == 1 else right
@@ -203,6 +207,22 @@ def _ordered(accept: Callable[[int, int], bool]) -> Binary:
         return [] if result is None else [accept(result, 0)]
 
     return compare
+
+
+def ordering(left: Run, right: Run, operator: str) -> Run:
+    """`left < right` and its kin; two full days, which most of them compare, at once."""
+    accept, compare = ORDER[operator], BINARY[operator]
+
+    def run(frame: Frame, this: list[Any]) -> list[Any]:
+        one, other = left(frame, this), right(frame, this)
+        if one and other and type(one[0]) is Date is type(other[0]):
+            day, bound = one[0].parts, other[0].parts
+            are_single = len(one) == 1 == len(other) and type(one) is list is type(other)
+            if are_single and len(day) + len(bound) == _TWO_DAYS:
+                return [accept(day, bound)]
+        return compare(one, other)
+
+    return run
 
 
 def member_of(left: list[Any], right: list[Any]) -> list[Any]:

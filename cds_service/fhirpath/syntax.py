@@ -140,3 +140,14 @@ def walk(node: Syntax) -> Iterator[Syntax]:
     yield node
     for part in parts_of(node):
         yield from walk(part)
+
+
+def names_in(node: Syntax) -> frozenset[str]:
+    """The names of variables and functions in an expression, whatever they mean."""
+    names, pending = set(), [node]
+    while pending:  # no recursion: what nests too deeply is for the compiler to refuse
+        part = pending.pop()
+        if isinstance(part, Variable | Call):
+            names.add(part.name)
+        pending.extend(parts_of(part))
+    return frozenset(names)

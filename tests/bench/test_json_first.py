@@ -67,6 +67,8 @@ EXPRESSIONS = [
     "coded('temperature').combine(coded('any')).select(day()).first()",
     "%obs.exists(status = 'final')",
     "%obs.where(status = 'final' or status = 'amended').count()",
+    "%obs.where(status = 'final' or code.text = 'warm' or status = 'draft').id",
+    "%obs.where((status = 'final' or status = 'amended').not()).id",
     "%obs.where(code.coding.exists(system = 'http://loinc.org' and code = '8310-5')).id",
     "%obs.where(code.coding.where(system = 'http://loinc.org').exists()).id",
     "%obs.where(code.coding.code = '8310-5').value.ofType(Quantity).value",

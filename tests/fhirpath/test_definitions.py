@@ -176,6 +176,21 @@ def test_a_nested_library_sees_the_definitions_around_it_and_its_own_first() -> 
     assert evaluated(outer, "%a") == [1]
 
 
+def test_nested_libraries_have_one_program_for_a_question_that_means_the_same_in_both() -> None:
+    outer = library(a="1", twice=("%x * 2", ("x",)))
+    one, other = outer.extend({"own": Definition("own", "3")}), outer.extend(types={"x": None})
+    assert one.compile("twice(%a)") is other.compile("twice(%a)") is outer.compile("twice(%a)")
+
+
+def test_a_question_about_a_nested_librarys_own_names_is_compiled_in_it() -> None:
+    outer = library(a="1")
+    ten = outer.extend({"a": Definition("a", "10")})
+    filled = outer.extend(types={"n": None})
+    assert evaluated(ten, "%a + 1") == [11]
+    assert evaluated(outer, "%a + 1") == [2]
+    assert evaluated(filled.extend({"b": Definition("b", "5")}), "%n + %a", n=2) == [3]
+
+
 def test_a_bound_variable_reaches_definitions_that_read_it() -> None:
     names = library(double="%x + %x", fixed="%conditions.count()")
     both = names.compile("%double | %fixed")

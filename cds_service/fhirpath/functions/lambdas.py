@@ -142,7 +142,10 @@ def _judged(row: Lambda) -> Judged:
                     set_index(frame, slot, position, known=known)
                 judge = rest if verdict is True else criterion
                 found = judge(frame, [items[position]])
-                verdict = decide(found)  # noqa: PLW2901 - now known
+                # The plain case, one boolean, without a call; `decide` knows all others.
+                verdict = found[0] if type(found) is list and len(found) == 1 else None  # noqa: PLW2901
+                if verdict is not True and verdict is not False:
+                    verdict = decide(found)  # noqa: PLW2901 - now known
             if verdict is True:
                 out.append(items[position])
             elif verdict is UNKNOWN:
