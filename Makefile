@@ -3,12 +3,13 @@ PYTHON ?= python3
 VENV   ?= .venv
 PORT   ?= 8080
 FHIR_PORT ?= 8081
+HAPI_PORT ?= 8082
 WORKBENCH ?= yes
 BIN     = $(VENV)/bin
 SERVICE = $(BIN)/cds-service
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run sandbox test check quick golden bench docs conformance-docs lock floors audit sbom clean
+.PHONY: help setup run sandbox hapi test check quick golden bench docs conformance-docs lock floors audit sbom clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -31,6 +32,9 @@ run: $(VENV)/run.mark  ## start the service on http://127.0.0.1:8080 (PORT chang
 
 sandbox: $(VENV)/run.mark  ## the service with a FHIR server of example patients, without Docker; needs npm
 	@$(BIN)/python -m sandbox --port $(PORT) --fhir-port $(FHIR_PORT)
+
+hapi:  ## HAPI FHIR, empty, on http://127.0.0.1:8082/fhir (HAPI_PORT changes it), without Docker; needs Maven
+	cd sandbox/hapi && mvn --quiet --batch-mode --no-transfer-progress compile exec:java -Dexec.args=$(HAPI_PORT)
 
 test: setup  ## everything that must hold: style, types, import rules, plans, tests
 	$(BIN)/ruff check .

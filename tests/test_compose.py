@@ -122,6 +122,14 @@ def test_the_fhir_server_says_the_address_under_which_browser_and_service_find_i
     assert f"listen {port[1]};" in (REPOSITORY / "docker" / "gateway.conf").read_text()
 
 
+def test_hapi_without_docker_is_the_release_that_docker_runs():
+    pom = (REPOSITORY / "sandbox" / "hapi" / "pom.xml").read_text()
+    release = re.search(r"<hapi\.version>([^<]+)</hapi\.version>", pom)
+
+    assert release is not None
+    assert services()["fhir"]["image"].startswith(f"hapiproject/hapi:v{release[1]}-")
+
+
 def test_the_example_that_fetches_from_a_fhir_server_names_the_sandbox():
     request = json.loads(
         (PATIENTS.parent / "requests/patient-view-missing-prefetch.json").read_text()

@@ -1,8 +1,8 @@
 """One suite for every FHIR server: what the service reads from it is worth what prefetch is worth.
 
 Embedded is the server of the tests; medplum is the sandbox's (@medplum/fhir-router), skipped where
-it is not installed; given is any other, such as HAPI, whose base URL stands in TEST_FHIR_BASE,
-with TEST_FHIR_TOKEN where it asks for one. The example patients are written to it. (The names do
+it is not installed; given is any other, such as HAPI (`make hapi`), whose base URL stands in
+TEST_FHIR_BASE, with TEST_FHIR_TOKEN where it asks for one. The example patients are written to it. (The names do
 not begin with CDS_: the service refuses settings that it does not know.)
 """
 
