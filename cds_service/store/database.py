@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 CONNECT_PATIENCE_S = 2
 _BEGIN = "cds_begin"  # the execution option that says how SQLite begins a transaction
+_SETTLED = "cds_settled"  # of a SQLite connection: what `_settle` last told it
 _LONGEST_WAIT_S = 5
 
 
@@ -64,6 +65,11 @@ class Database:
                     hint="CDS_DATABASE_URL names it; look at its folder, its rights and the disk",
                 ) from error
             self._prepared = True
+
+    @property
+    def is_file_at_hand(self) -> bool:
+        """Whether it is a file that was used before: only for its locks one may have to wait."""
+        return self._prepared and self.url.get_backend_name() == "sqlite"
 
     def close(self) -> None:
         """Close the idle connections; new ones are opened when they are needed."""
@@ -130,11 +136,8 @@ class Database:
     ) -> Iterator[Connection]:
         with self.engine.connect().execution_options(**{_BEGIN: begin}) as connection:
             if connection.dialect.name == "sqlite":
-                settings = connection.connection.cursor()
                 wait = _LONGEST_WAIT_S * 1000 if patience_ms is None else patience_ms
-                settings.execute(f"PRAGMA busy_timeout = {wait}")
-                settings.execute(f"PRAGMA synchronous = {'FULL' if is_durable else 'NORMAL'}")
-                settings.close()
+                _settle(connection, wait, "FULL" if is_durable else "NORMAL")
             with connection.begin():
                 if connection.dialect.name == "postgresql":
                     if patience_ms is not None:
@@ -173,6 +176,18 @@ def _set_up(connection: Any, _record: object) -> None:
     cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()
+
+
+def _settle(connection: Connection, wait_ms: int, synchronous: str) -> None:
+    """How long this connection waits for others, and how sure it is of the disk, from now on."""
+    wanted = (wait_ms, synchronous)
+    if connection.info.get(_SETTLED) == wanted:
+        return
+    settings = connection.connection.cursor()
+    settings.execute(f"PRAGMA busy_timeout = {wait_ms}")
+    settings.execute(f"PRAGMA synchronous = {synchronous}")
+    settings.close()
+    connection.info[_SETTLED] = wanted
 
 
 def _begin(connection: Connection) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cds_service.store import tables
+from cds_service.store import feedback_log, tables
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +22,7 @@ def insert(connection: Connection, decisions: Sequence[Decision]) -> None:
     cards = [_card(decision, card) for decision in decisions for card in decision.cards]
     if cards:
         connection.execute(tables.card.insert(), cards)
+        feedback_log.recognise(connection, [row["card"] for row in cards])
     requests = [
         {"decision_id": decision.decision_id, "request": decision.request}
         for decision in decisions

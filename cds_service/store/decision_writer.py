@@ -29,6 +29,7 @@ DRAIN_WITHIN_S = 5.0
 """How long a process that ends goes on trying to write what waits."""
 _BATCH = 200
 _LINGER_S = 0.02  # how long the first of a batch waits for others
+_APART_S = 0.25  # from one batch to the next, unless it is full: a commit costs as much as a call
 _TRY_AGAIN_AFTER_S = 0.5
 
 
@@ -53,6 +54,7 @@ class DecisionWriter:
         self._thread: threading.Thread | None = None
         self._is_hurried = False
         self._stop_at: float | None = None
+        self._rests_until = 0.0
 
     def offer(self, decision: Decision) -> bool:
         """Take a decision to be written soon; False when too many wait already."""
@@ -62,7 +64,8 @@ class DecisionWriter:
             self._waiting.append(decision)
             if self._thread is None or not self._thread.is_alive():  # also after a fork
                 self._start()
-            self._changed.notify_all()
+            if len(self._waiting) in {1, _BATCH}:  # the thread knows of the others
+                self._changed.notify_all()
         return True
 
     def flush(self, timeout_s: float) -> bool:
@@ -112,8 +115,9 @@ class DecisionWriter:
                 lambda: (
                     self._is_hurried or self._stop_at is not None or len(self._waiting) >= _BATCH
                 ),
-                _LINGER_S,
+                max(_LINGER_S, self._rests_until - monotonic()),
             )
+            self._rests_until = monotonic() + _APART_S
             return list(islice(self._waiting, _BATCH))
 
     def _wait_before_next_try(self) -> bool:

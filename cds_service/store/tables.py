@@ -93,6 +93,8 @@ feedback = Table(
     Column("suggestions", JSON, nullable=False),
     *(Column(name, Text) for name in ("reason_system", "reason_code", "reason_display")),
     Column("tenant", Text, nullable=False, server_default=""),
+    *(Column(name, Text) for name in ("patient_key", "user_key")),
+    Index("ix_feedback_patient_key", "patient_key", "user_key"),
 )
 
 comment = Table(

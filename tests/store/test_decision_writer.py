@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 import sqlalchemy
 
 from cds_service.store import Decision, Store
+from cds_service.store.decision_writer import DecisionWriter
 
 NOW = datetime(2024, 6, 1, 12, 0, tzinfo=UTC)
 
@@ -75,6 +77,23 @@ def test_one_that_cannot_be_written_does_not_hold_up_the_others(open_store, rows
         ("d2", "s"),
     ]
     assert lost == [1]
+
+
+def test_those_that_come_soon_after_a_batch_are_written_together(tmp_path):
+    batches, first = [], threading.Event()
+
+    def write(batch):
+        batches.append(len(batch))
+        first.set()
+
+    writer = DecisionWriter(write)
+    writer.offer(decision())
+    assert first.wait(20)
+    for number in range(1, 6):
+        writer.offer(decision(number))
+    assert writer.flush(20)
+    writer.close()
+    assert batches == [1, 5]
 
 
 EXIT = """

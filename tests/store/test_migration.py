@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import sqlalchemy
+from alembic import command
 
 from cds_service.store import Store, migration, tables
 from cds_service.store.database import Database
@@ -36,6 +37,20 @@ insert into feedback values
 insert into feedback_comment values ('e1', 'agreed by phone');
 """
 """The database of version 0.1.0 with one decision, its card, and feedback on it."""
+
+
+AT_0005 = """
+insert into decision values ('d1', '2024-06-01 12:00:00', 's', 'h', 'core', 'r', 'i', '{}', 1.5,
+  'hospital', 'p', 'u', null, null);
+insert into decision_card (card, decision_id, service, rules, suggestions) values
+  ('c1', 'd1', 's', '[]', '[]');
+insert into feedback
+  (event, received, service, card, unknown_card, outcome, at, suggestions, tenant) values
+  ('e1', '2024-06-01', 's', 'c1', false, 'overridden', '2024-06-01', '[]', 'hospital'),
+  ('e2', '2024-06-01', 's', 'c1', true, 'overridden', '2024-06-01', '[]', 'another'),
+  ('e3', '2024-06-01', 's', 'never sent', true, 'overridden', '2024-06-01', '[]', 'hospital')
+"""
+"""Feedback on a card, the same of another tenant, and on a card that nobody was sent."""
 
 
 @pytest.fixture
@@ -97,6 +112,22 @@ def test_a_database_without_migrations_is_brought_up_to_date(old_database, tmp_p
         ("c1", "overridden", "OR-SPEC")
     ]
     assert rows_of("select comment from feedback_comment") == [("agreed by phone",)]
+
+
+def test_feedback_from_before_0006_is_told_whom_it_was_about(database_url, rows_of):
+    database = Database(database_url)
+    database._make_file()
+    with database.engine.begin() as connection:
+        command.upgrade(migration._config(connection), "0005")
+        for statement in AT_0005.split(";\n"):
+            connection.exec_driver_sql(statement.strip())
+    database.close()
+    Store(database_url).prepare()
+    assert rows_of("select event, patient_key, user_key from feedback order by event") == [
+        ("e1", "p", "u"),
+        ("e2", None, None),
+        ("e3", None, None),
+    ]
 
 
 def test_an_upgraded_database_has_the_schema_of_a_new_one(

@@ -102,6 +102,22 @@ def test_the_newest_override_comes_first(either_store):
     assert found == sorted(found, reverse=True)
 
 
+def test_an_override_that_came_before_its_decision_was_written_is_recalled(either_store, rows_of):
+    persons = either_store.recall(ASKING, LONG).persons
+    item = FeedbackItem("early", "overridden", NOW, reason_code="OR-LATER")
+    either_store.add_feedback(Sender(SERVICE, "hospital"), [item], received=NOW)
+    card = CardRecord("early", ("lbpR33",))
+    about = {"service": SERVICE, "hook": "patient-view", "profile": "nl", "plan_revision": "r"}
+    about |= {"hook_instance": "i", "verdicts": {}, "milliseconds": 1.0}
+    either_store.record(
+        Decision("d", NOW, cards=(card,), tenant="hospital", persons=persons, **about)
+    )
+    assert either_store.flush()
+    (override,) = either_store.recall(ASKING, LONG).overrides
+    assert override.rules == ("lbpR33",)
+    assert rows_of("select unknown_card from feedback") == [(False,)]
+
+
 def test_two_replicas_hash_with_one_key_of_the_database(open_store):
     assert open_store().recall(ASKING, LONG).persons == open_store().recall(ASKING, LONG).persons
 
