@@ -2,8 +2,8 @@
 
 Embedded is the server of the tests; medplum is the sandbox's (@medplum/fhir-router), skipped where
 it is not installed; given is any other, such as HAPI (`make hapi`), whose base URL stands in
-TEST_FHIR_BASE, with TEST_FHIR_TOKEN where it asks for one. The example patients are written to it. (The names do
-not begin with CDS_: the service refuses settings that it does not know.)
+TEST_FHIR_BASE, with TEST_FHIR_TOKEN where it asks for one. The example patients are written to it.
+(The names do not begin with CDS_: the service refuses settings that it does not know.)
 """
 
 from __future__ import annotations
