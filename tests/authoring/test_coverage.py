@@ -10,7 +10,6 @@ from one_condition import FOUND, NOT_OBTAINED, NOTHING, strategy
 
 from cds_service.authoring import cases, coverage, coverage_report
 from cds_service.authoring.coverage_unknown import UnknownRule
-from cds_service.authoring.expressions import places
 from cds_service.data import plan_library
 from cds_service.hooks.service import HookService
 
@@ -118,28 +117,3 @@ def test_the_page_says_never_where_nothing_was_seen(covered):
 )
 def test_a_condition_is_two_valued_only_where_its_text_proves_it(expression, can_be):
     assert UnknownRule([]).can_be_unknown(expression, ["draft"]) is can_be
-
-
-def test_no_condition_of_our_plans_is_unknown_against_the_rule(plan_definitions_results):
-    library, results = plan_definitions_results
-    rule = UnknownRule(places(library.content.sources))
-    tally = coverage.Tally()
-    for result in results:
-        if result.answer is not None:
-            tally.note(result.answer.outcome)
-
-    wrong = [
-        place
-        for place in places(library.content.sources)
-        if place.kind == "condition"
-        and not rule.can_be_unknown(place.text, place.items)
-        and tally.seen.get((place.action, place.number), {}).get("unknown")
-    ]
-    assert wrong == []
-
-
-@pytest.fixture(scope="module")
-def plan_definitions_results(request):
-    folder = request.config.rootpath / "plan_definitions"
-    library = plan_library.load(folder)
-    return library, list(cases.run_all(folder, HookService(library), ZONE))

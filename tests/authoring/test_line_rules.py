@@ -6,25 +6,9 @@ Source: rules C.1 and B.1, ruling 5; the parents of R68 and R80 are Readings of 
 from __future__ import annotations
 
 import pytest
-from rule_plans import cards, lines, rule_of, rule_plans
+from rule_plans import LINES, cards, lines, rule_of, rule_plans
 
 PLANS = {rule_of(plan): plan for plan in rule_plans()}
-
-LINES = {
-    "R38": (("R29", "R30"), "Short cognitive interventions matched longer programmes"),
-    "R54": (("R52", "R53"), "In chronic pain possible for a limited time if an experienced"),
-    "R60": (("R59",), "In the first days self-management is acceptable."),
-    "R61": (("R59",), "Avoid long sitting and standing, heavy lifting and deep bending"),
-    "R68": (("R34", "R35"), "Progressive muscle relaxation or autogenic training"),
-    "R69": (("R33",), "No exercise form has proven superior; activating and time-contingent"),
-    "R70": (("R33",), "Back school as part of an active plan."),
-    "R71": (("R59",), "Overweight and smoking are risk factors for back pain"),
-    "R77": (("R76",), "Classify as non-specific, radicular or specific"),
-    "R78": (("R59",), "Pain usually eases within a month; about half are recovered at 3 months"),
-    "R79": (("R59",), "Report side effects; do not change an opioid dose on your own."),
-    "R80": (("R31", "R35", "R36"), "Physiotherapy ends when goals are met"),
-}
-"""Line-only rule → the rules in whose cards it stands, and how the line begins."""
 
 CANNOT_APPLY = {
     ("R38", "R29"): {"work-unknown"},
