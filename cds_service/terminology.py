@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 from cds_service.code_tables import CodeDirectory, CodeTable, Matcher, listed, union
 from cds_service.errors import ContentError, Where, did_you_mean
+from cds_service.versions import Versions, joined
 
 Resource: TypeAlias = Mapping[str, Any]
 
@@ -35,10 +36,11 @@ class TerminologyError(ContentError):
 class ValueSets:
     """The ValueSets of one load, ready for `memberOf`, and `problems` for those that are not.
 
-    A reference is a canonical URL, `url|version`, or a resource id. A set comes from its `compose`,
-    or, where there is none or it cannot be judged without a terminology server, from an `expansion`
-    that is stored whole. Matching costs a few dictionary look-ups, so nothing is
-    cached by code: codes come from charts, and their number has no bound.
+    A reference is a canonical URL, `url|version`, or a resource id; a URL alone names the newest
+    version, as `versions` says. A set comes from its `compose`, or, where there is none or it
+    cannot be judged without a terminology server, from an `expansion` that is stored whole.
+    Matching costs a few dictionary look-ups, so nothing is cached by code: codes come from charts,
+    and their number has no bound.
     """
 
     def __init__(self, resources: Iterable[Resource]) -> None:
@@ -283,18 +285,19 @@ def _by_reference(
     resources: Iterable[Resource], problems: list[TerminologyError]
 ) -> dict[str, Resource]:
     """ValueSets by everything a reference may say: id, url, and url|version."""
-    found: dict[str, Resource] = {}
-    for resource in resources:
-        url, version = resource.get("url"), resource.get("version")
-        pinned = f"{url}|{version}" if url and version else None
-        for reference in (resource.get("id"), url, pinned):
-            if reference is None:
-                continue
-            if reference in found:
+    named: dict[str, Resource] = {}
+    loaded = list(resources)
+    for resource in loaded:
+        url, id_ = resource.get("url"), resource.get("id")
+        pinned = joined(url, resource.get("version")) if url else None
+        for reference in {name: None for name in (id_, pinned) if name}:
+            if reference in named:
                 problem = f"the ValueSet '{reference}' is loaded twice"
                 problems.append(TerminologyError(resource, problem, code="value-set"))
-            found[reference] = resource
-    return found
+            named[reference] = resource
+    newest = Versions((resource, resource) for resource in loaded if resource.get("url"))
+    found = {url: newest.find(url) for url in newest}
+    return named | {url: resource for url, resource in found.items() if resource is not None}
 
 
 def _display(concept: Resource, language: str | None) -> str | None:

@@ -95,7 +95,8 @@ class Rule:
 
 def rules_of(library: PlanLibrary) -> list[Rule]:
     """Every plan that a service shows, in the order of its id."""
-    files = {source.canonical: PurePath(source.file) for source in library.content.sources}
+    files = {source.versioned: PurePath(source.file) for source in library.content.sources}
+    plans = {plan.versioned: plan for plan in library.content.plans.values()}
     hooks: dict[str, list[str]] = {}
     for service in library.services.values():
         for canonical in dict.fromkeys(_named(service.plan.actions)):
@@ -103,10 +104,10 @@ def rules_of(library: PlanLibrary) -> list[Rule]:
     shared = _shared_definitions(library)
     return [
         Rule(
-            plan=library.content.plans[canonical],
+            plan=plans[canonical],
             file=files[canonical],
             hooks=tuple(sorted(found, key=HOOKS.index)),
-            cards=tuple(_cards(library.content.plans[canonical].actions, ())),
+            cards=tuple(_cards(plans[canonical].actions, ())),
             definitions=shared | _own_definitions(library, canonical),
         )
         for canonical, found in sorted(hooks.items())
@@ -116,7 +117,7 @@ def rules_of(library: PlanLibrary) -> list[Rule]:
 def _named(actions: tuple[Action, ...]) -> Iterator[str]:
     for action in actions:
         if isinstance(action.definition, Plan):
-            yield action.definition.canonical
+            yield action.definition.versioned
         yield from _named(action.actions)
 
 
@@ -141,12 +142,15 @@ def _is_open(card: Card, profile: Profile) -> bool:
 
 
 def _shared_definitions(library: PlanLibrary) -> dict[str, str]:
-    sources = [item for item in library.content.sources if _type(item) == "Library"]
+    content = library.content
+    sources = [
+        item for item in content.sources if _type(item) == "Library" and content.is_in_force(item)
+    ]
     return {item.name: item.text for item in expressions.places(sources)}
 
 
 def _own_definitions(library: PlanLibrary, canonical: str) -> dict[str, str]:
-    sources = [item for item in library.content.sources if item.canonical == canonical]
+    sources = [item for item in library.content.sources if item.versioned == canonical]
     found = expressions.places(sources)
     return {item.name: item.text for item in found if item.kind == "definition"}
 

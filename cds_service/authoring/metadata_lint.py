@@ -1,4 +1,4 @@
-"""Lint rules for what is to be known of a resource: which it is, its source, until when it holds.
+"""Lint rules for what is to be known of a resource: its version, its source, until when it holds.
 
 And that each code which leaves in an order or a card is one of those shipped.
 """
@@ -26,8 +26,7 @@ _HL7 = ("http://terminology.hl7.org/", "http://hl7.org/fhir/", "urn:")
 
 
 def findings(content: Content) -> Iterator[ContentError]:
-    """What is missing or twice in the descriptions of resources."""
-    yield from _same_id(content)
+    """What is missing in the descriptions of resources."""
     yield from _without_source(content)
     for source in content.sources:
         if source.resource.get("resourceType") == "PlanDefinition":
@@ -37,25 +36,13 @@ def findings(content: Content) -> Iterator[ContentError]:
 
 def _without_source(content: Content) -> Iterator[ContentError]:
     """Cards without a source; those of a strategy collect the cards of others."""
-    strategies = {service.plan.canonical for service in content.services.values()}
+    strategies = {service.plan.canonical for service in content.strategies.values()}
     for place in places(content):
         card = place.element
         is_card = place.kind == "summary" and card.source.canonical not in strategies
         if is_card and not card.json.get("documentation"):
             hint = "add `documentation` with the citation, its year and a link"
             yield card.problem("the card names no source", "title", code="no-source", hint=hint)
-
-
-def _same_id(content: Content) -> Iterator[ContentError]:
-    """Two files with one type and id: a FHIR server would keep only one of them."""
-    first: dict[tuple[str, str], str] = {}
-    for source in content.sources:
-        key = str(source.resource.get("resourceType")), str(source.resource.get("id"))
-        if "id" in source.resource and key in first:
-            yield source.root.problem(
-                f"{'/'.join(key)} is in {first[key]} already", "id", code="duplicate-id"
-            )
-        first.setdefault(key, source.file)
 
 
 def _plan(root: Element) -> Iterator[ContentError]:
@@ -73,7 +60,7 @@ def _plan(root: Element) -> Iterator[ContentError]:
 def _unlisted(content: Content) -> Iterator[ContentError]:
     """Codes of orders and reasons that no ValueSet or CodeSystem here lists; each once."""
     listed = {pair for source in content.sources for pair in _listed(source.resource)}
-    urls = [item.canonical for item in content.sources if item.resource.get("compose")]
+    urls = [item.versioned for item in content.sources if item.resource.get("compose")]
     sets = [found for url in urls if (found := content.value_sets.resolve(url))]
     for source in content.sources:
         for coding in _codings(source.root):

@@ -1,7 +1,8 @@
 """What changed between two versions of a guideline, in words: resources, actions, logic, codes.
 
-Compared are the resources by their url, actions by their ids, definitions by their names, value
-sets by their codes; so that moving a file or turning members round is no change.
+Compared are the resources by their url (of several versions each with its own, else the newest with
+the newest), actions by their ids, definitions by their names, value sets by their codes; so that
+moving a file or turning members round is no change.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cds_service.engine.canonicals import TRANSLATION, VARIABLE
+from cds_service.versions import precedence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -41,21 +43,42 @@ class Changed:
 
 def differences(old: Iterable[Source], new: Iterable[Source]) -> Iterator[Changed]:
     """Each resource that is new, gone or says something else, in the order of the new files."""
-    before = {_identity(item): item.resource for item in old}
-    after = {_identity(item): item.resource for item in new}
-    for identity, resource in after.items():
-        if identity not in before:
+    before, after = list(old), list(new)
+    partners = _pairs(before, after)
+    for source in after:
+        resource, was = source.resource, partners.get(source.file)
+        if was is None:
             yield Changed(_name(resource), (f"new: {_titled(resource)}",))
-        elif before[identity] != resource:
-            found = tuple(_resource(dict(before[identity]), dict(resource)))
+        elif was.resource != resource:
+            found = tuple(_resource(dict(was.resource), dict(resource)))
             yield Changed(_name(resource), found or ("changed in a detail that no sentence names",))
-    for identity, resource in before.items():
-        if identity not in after:
-            yield Changed(_name(resource), (f"gone: {_titled(resource)}",))
+    kept = {source.file for source in partners.values()}
+    for source in before:
+        if source.file not in kept:
+            yield Changed(_name(source.resource), (f"gone: {_titled(source.resource)}",))
 
 
-def _identity(source: Source) -> str:
-    return source.canonical or source.file
+def _pairs(old: Iterable[Source], new: Iterable[Source]) -> dict[str, Source]:
+    """What each new file was before, by its name; a file that is new is not in it."""
+    before, after = _newest_first(old), _newest_first(new)
+    pairs: dict[str, Source] = {}
+    for identity, files in after.items():
+        was = before.get(identity, [])
+        own = {item.version: item for item in was}
+        pairs |= {item.file: own[item.version] for item in files if item.version in own}
+        numbers = {item.version for item in files}
+        rest = [item for item in was if item.version not in numbers]
+        fresh = [item for item in files if item.version not in own]
+        pairs |= {item.file: partner for item, partner in zip(fresh, rest, strict=False)}
+    return pairs
+
+
+def _newest_first(sources: Iterable[Source]) -> dict[str, list[Source]]:
+    """The versions of each resource, by its url; of one without a url by its file."""
+    found: dict[str, list[Source]] = {}
+    for source in sorted(sources, key=lambda item: precedence(item.version), reverse=True):
+        found.setdefault(source.canonical or source.file, []).append(source)
+    return found
 
 
 def _name(resource: Mapping[str, Any]) -> str:

@@ -48,7 +48,7 @@ def files(start: Start, library: PlanLibrary) -> dict[str, str]:
     hook's service asks for no Conditions.
     """
     service = _service(start, library)
-    strategy = _source(library, service.plan.canonical)
+    strategy = _source(library, service.plan.versioned)
     made = _Recommendation(start, library, service)
     folder = f"{start.topic}/{start.identity}"
     texts = {
@@ -83,7 +83,7 @@ def _service(start: Start, library: PlanLibrary) -> Service:
 
 
 def _source(library: PlanLibrary, canonical: str) -> Source:
-    return next(item for item in library.content.sources if item.canonical == canonical)
+    return next(item for item in library.content.sources if item.versioned == canonical)
 
 
 def _of_conditions(service: Service) -> DataRequirement:

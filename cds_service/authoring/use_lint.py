@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from cds_service.authoring.expressions import Place
     from cds_service.engine import Action, Content, Service, Source
 
-WARNINGS = frozenset({"unused-definition", "unused-resource", "unused-data", "unreachable"})
+WARNINGS = frozenset(
+    {"unused-definition", "unused-resource", "unused-data", "unreachable", "idle-version"}
+)
 
 _NAMED = ("ValueSet", "ActivityDefinition", "Library", "Questionnaire")
 """The types of resources that exist only to be named by others."""
@@ -35,7 +37,7 @@ _QUOTED = re.compile(r"'([^']*)'")
 def findings(content: Content) -> Iterator[ContentError]:
     """What is to be said of the use of each definition, resource and prefetch key."""
     yield from _unused_definitions(content.sources)
-    yield from _unused_resources(content.sources)
+    yield from _unused_resources(content)
     for service in content.services.values():
         yield from _data(service, content)
     if content.services:
@@ -94,29 +96,43 @@ def _type(source: Source) -> str:
 # -- resources ------------------------------------------------------------------------------
 
 
-def _unused_resources(sources: Iterable[Source]) -> Iterator[ContentError]:
-    """Files that exist to be named, and that no other file names by url or id."""
-    named = {source.file: _strings(source.resource) for source in sources}
-    for source in sources:
+def _unused_resources(content: Content) -> Iterator[ContentError]:
+    """Files that exist to be named, and that no other file names by canonical or id."""
+    named = {source.file: _strings(source.resource) for source in content.sources}
+    for source in content.sources:
         if _type(source) in _NAMED:
-            own = {source.canonical, str(source.resource.get("id"))}
+            own = {content.name_of(source), source.versioned, source.id}
             if not any(own & names for file, names in named.items() if file != source.file):
-                yield source.root.problem(
+                yield _idle_version(source, content) or source.root.problem(
                     f"nothing names this {_type(source)}",
                     code="unused-resource",
                     hint="take the file out, or name it where it belongs",
                 )
 
 
+def _idle_version(source: Source, content: Content) -> ContentError | None:
+    """That this is one of several versions, and not one that runs; None for an only one."""
+    others = content.other_versions(source)
+    if not others:
+        return None
+    return source.root.problem(
+        f"nothing names version {source.version} of this {_type(source)}; beside it: "
+        + ", ".join(others),
+        "version",
+        code="idle-version",
+        hint=f"it runs where {source.versioned} is named, and keeps for the record until then",
+    )
+
+
 def _strings(value: Any, member: str = "") -> frozenset[str]:
-    """Every string below a JSON value, without version; of expressions the string literals."""
+    """Every string below a JSON value; of expressions the string literals."""
     if isinstance(value, dict):
         return _union(_strings(item, key) for key, item in value.items())
     if isinstance(value, list):
         return _union(_strings(item, member) for item in value)
     if not isinstance(value, str):
         return frozenset()
-    return frozenset(_QUOTED.findall(value)) | {value.split("|", 1)[0]}
+    return frozenset(_QUOTED.findall(value)) | {value}
 
 
 # -- data -----------------------------------------------------------------------------------
@@ -146,7 +162,7 @@ def _data(service: Service, content: Content) -> Iterator[ContentError]:
 def _unread(
     service: Service, keys: Iterable[str], sources: Iterable[Source]
 ) -> Iterator[ContentError]:
-    plan = next(item for item in sources if item.canonical == service.plan.canonical)
+    plan = next(item for item in sources if item.versioned == service.plan.versioned)
     for key in sorted(keys):
         yield plan.root.problem(
             f"the service {service.id} asks for '{key}', and no plan of it reads %{key}",
@@ -184,16 +200,16 @@ def _below(action: Action) -> Iterator[Action]:
 
 
 def _plans_of_no_service(content: Content) -> Iterator[ContentError]:
-    reached = {service.plan.canonical for service in content.services.values()}
+    reached = {service.plan.versioned for service in content.services.values()}
     for service in content.services.values():
         reached |= {
-            action.definition.canonical
+            action.definition.versioned
             for action in _reached(service.plan)
             if isinstance(action.definition, Plan)
         }
     for source in content.sources:
-        if _type(source) == "PlanDefinition" and source.canonical not in reached:
-            yield source.root.problem(
+        if _type(source) == "PlanDefinition" and source.versioned not in reached:
+            yield _idle_version(source, content) or source.root.problem(
                 "no strategy leads to this plan, so no hook ever shows it",
                 "url",
                 code="unreachable",

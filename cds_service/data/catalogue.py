@@ -34,8 +34,7 @@ class Catalogue:
         for source in sources:
             of_type = self._by_type.get(str(source.resource["resourceType"]))
             if of_type is not None:
-                id_ = str(source.resource.get("id") or source.canonical.rsplit("/", 1)[-1])
-                of_type.setdefault(id_, {**source.resource, "id": id_})
+                of_type[source.id] = {**source.resource, "id": source.id}
 
     def of_type(self, resource_type: str) -> list[Mapping[str, Any]]:
         """The resources of a type; UnknownService when the type is not served."""

@@ -21,6 +21,7 @@ from cds_service.errors import (
     did_you_mean,
     short,
 )
+from cds_service.versions import split
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -48,8 +49,8 @@ class PlanLibrary:
         """The service with this id; raises UnknownService naming the closest ids."""
         service = self.content.services.get(service_id)
         if service is None:
-            left_out = next((item for item in self.content.left_out if item.id == service_id), None)
-            if left_out is not None:
+            names = {name for item in self.content.left_out for name in (item.id, _tail(item.url))}
+            if service_id in names:
                 raise UnknownService(
                     f"the service '{service_id}' is left out, because its content has problems",
                     hint="those who run the service find them at /ready",
@@ -62,13 +63,36 @@ class PlanLibrary:
         return service
 
     def plan(self, reference: str) -> Plan:
-        """The plan with this canonical URL (`|version` is ignored) or id, or UnknownService."""
-        url = reference.split("|", 1)[0]
-        for plan in self.content.plans.values():
-            if url in (plan.canonical, plan.id):
-                return plan
-        ids = [plan.id for plan in self.content.plans.values()]
-        raise UnknownService(f"there is no plan '{short(reference)}'", hint=did_you_mean(url, ids))
+        """The plan that a canonical names, or that has this id; raises UnknownService.
+
+        `url|version` is that very version, a url alone the version in force.
+        """
+        plan = self.plan_named(reference)
+        if plan is not None:
+            return plan
+        ids = {plan.id: plan for plan in self.content.plans.values()}
+        if reference in ids:
+            return ids[reference]
+        raise UnknownService(
+            f"there is no plan '{short(reference)}'",
+            hint=self.content.versions.without(reference)
+            or did_you_mean(split(reference)[0], [*ids, *self.content.plans]),
+        )
+
+    def plan_named(self, canonical: str) -> Plan | None:
+        """The plan that a canonical names: `url|version` that very version, a url the one in force.
+
+        None where no such plan was compiled.
+        """
+        found = self.content.versions.find(canonical)
+        if not isinstance(found, Source):
+            return None
+        named = (plan for plan in self.content.plans.values() if plan.versioned == found.versioned)
+        return next(named, None)
+
+
+def _tail(url: str) -> str:
+    return url.rsplit("/", 1)[-1]
 
 
 def load(directory: Path, *, traced: bool = False, leave_out: bool = False) -> PlanLibrary:

@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeAlias
 from cds_service import fhir_json
 from cds_service.data.parameters import problem, whole_number
 from cds_service.errors import RequestError, Where, did_you_mean
+from cds_service.versions import joined
 
 Resource: TypeAlias = Mapping[str, Any]
 Token: TypeAlias = tuple[str | None, str]
@@ -63,6 +64,12 @@ def _contexts(resource: Resource) -> Iterator[Token]:
     yield from _jurisdictions(resource)
 
 
+def _canonicals(resource: Resource) -> Iterator[Token]:
+    """The url, and `url|version`."""
+    for _, url in _member("url")(resource):
+        yield from ((None, name) for name in {url: 0, joined(url, resource.get("version")): 0})
+
+
 PARAMETERS: Mapping[str, Parameter] = {
     "_id": Parameter("token", _member("id")),
     "context": Parameter(
@@ -72,7 +79,7 @@ PARAMETERS: Mapping[str, Parameter] = {
     "name": Parameter("string", _member("name")),
     "status": Parameter("token", _member("status", PUBLICATION_STATUS)),
     "title": Parameter("string", _member("title")),
-    "url": Parameter("uri", _member("url")),
+    "url": Parameter("uri", _canonicals),
     "version": Parameter("token", _member("version")),
 }
 CONTROLS = ("_count", "_format", "_offset", "_pretty", "_summary")

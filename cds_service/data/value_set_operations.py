@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cds_service.errors import UnknownService, did_you_mean, short
 from cds_service.terminology import ALTERNATE_URI
+from cds_service.versions import Versions, joined
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -45,29 +46,22 @@ class Terminology:
 
     def __init__(self, resources: Iterable[Mapping[str, Any]], value_sets: ValueSets) -> None:
         self._value_sets = value_sets
-        self._sets: dict[str, Mapping[str, Any]] = {}
         self._canonical_uris: dict[str, str] = {}
+        by_type: dict[str, list[Mapping[str, Any]]] = {}
         for resource in resources:
-            url = str(resource.get("url"))
-            if resource.get("resourceType") == "ValueSet":
-                self._sets[url] = resource
-            elif resource.get("resourceType") == "CodeSystem":
-                self._canonical_uris |= dict.fromkeys(_alternate_uris(resource), url)
+            by_type.setdefault(str(resource.get("resourceType")), []).append(resource)
+        self._sets = Versions((resource, resource) for resource in by_type.get("ValueSet", ()))
+        for system in by_type.get("CodeSystem", ()):
+            self._canonical_uris |= dict.fromkeys(_alternate_uris(system), str(system.get("url")))
 
     def find(self, canonical: str) -> Mapping[str, Any]:
         """The set that a canonical names; UnknownService when it, or that version, is not here."""
-        url, _, version = canonical.partition("|")
-        found = self._sets.get(url)
+        found = self._sets.find(canonical)
         if found is None:
-            hint = did_you_mean(url, self._sets)
             raise UnknownService(
-                f"no ValueSet '{short(url)}' is loaded", code="not-found", hint=hint
-            )
-        if version not in {"", found.get("version")}:
-            raise UnknownService(
-                f"the ValueSet '{short(url)}' is not loaded in version '{short(version)}'",
+                f"no ValueSet '{short(canonical)}' is loaded",
                 code="not-found",
-                hint=f"its version here is {found.get('version', 'not numbered')}",
+                hint=self._sets.without(canonical) or did_you_mean(canonical, self._sets),
             )
         return found
 
@@ -104,7 +98,7 @@ class Terminology:
         language: str | None = None,
     ) -> Validation:
         """Whether one of the codings is in the set and its display, if any, is one of its names."""
-        is_member = self._value_sets.resolve(str(value_set["url"]))
+        is_member = self._value_sets.resolve(_versioned(value_set))
         for coding in codings:
             system, code = coding.get("system"), coding.get("code")
             is_coded = isinstance(system, str) and isinstance(code, str)
@@ -140,7 +134,7 @@ class Terminology:
 
     def _entries(self, value_set: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         """The codes that the set names one by one and that are its members, each once."""
-        is_member = self._value_sets.resolve(str(value_set["url"])) or (lambda *_: False)
+        is_member = self._value_sets.resolve(_versioned(value_set)) or (lambda *_: False)
         seen: set[tuple[str, str]] = set()
         for entry in (*self._value_sets.codings(value_set), *self._roots(value_set)):
             key = self._key(entry)
@@ -207,8 +201,7 @@ def _parameters(selection: Selection) -> Iterator[dict[str, Any]]:
 
 
 def _versioned(value_set: Mapping[str, Any]) -> str:
-    url, version = value_set["url"], value_set.get("version")
-    return f"{url}|{version}" if version else str(url)
+    return joined(str(value_set["url"]), value_set.get("version"))
 
 
 def _told(coding: Mapping[str, Any]) -> str:

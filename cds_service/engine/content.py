@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from cds_service.engine.source import Problems, steps_of
 from cds_service.engine.texts import messages_in, text_of, translation_notes
 from cds_service.errors import ContentErrors
 from cds_service.terminology import ValueSets
+from cds_service.versions import Versions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -21,11 +23,16 @@ if TYPE_CHECKING:
     from cds_service.errors import ContentError
     from cds_service.messages import Text
 
+_ID = re.compile(r"[A-Za-z0-9.-]{1,64}")
+
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """Compiled guideline content: plans by canonical URL, services by id, and the value sets.
+    """Compiled guideline content: plans by canonical, services by id, and the value sets.
 
+    The plan that a url without a version names stands under its url, each other version of it
+    under `url|version`. `strategies` are the services of every version, also of those that answer
+    nobody, by `url|version` of the plan and by hook.
     `unsupported` lists what was understood but cannot be evaluated (CQL): the actions that hold
     it get the verdict *error*, the others work. `left_out` are definitions that have `problems`
     and were left out, where that is wanted.
@@ -33,12 +40,27 @@ class Content:
 
     plans: Mapping[str, Plan]
     services: Mapping[str, Service]
+    strategies: Mapping[tuple[str, str], Service]
+    versions: Versions[Source | LeftOut]
     value_sets: ValueSets
     messages: Mapping[str, Text]
     sources: tuple[Source, ...]
     unsupported: tuple[ContentError, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     problems: tuple[ContentError, ...] = ()
+
+    def is_in_force(self, source: Source) -> bool:
+        """Whether this file is what its url names without a version."""
+        return self.versions.is_in_force(source.canonical, source.version)
+
+    def name_of(self, source: Source) -> str:
+        """The canonical of this file: its url where that names it, else `url|version`."""
+        return source.canonical if self.is_in_force(source) else source.versioned
+
+    def other_versions(self, source: Source) -> list[str]:
+        """The other versions with the url of this file, the newest first, with their status."""
+        found = self.versions.of(source.canonical)
+        return [str(item) for item in found if item.number != source.version]
 
 
 def compile_content(sources: Iterable[Source], *, traced: bool = False) -> Content:
@@ -59,30 +81,54 @@ def compile_parts(
     """The content, and the linker that holds its parts; one that is given holds some already.
 
     Its value sets and canonicals must be those of the same files. `left_out` is what the files
-    may refer to without bringing it, by url.
+    may refer to without bringing it, by `url|version`.
     """
     if linker is None:
         problems = Problems()
-        by_canonical = _index(every, problems)
+        versions = _versions(every, left_out or {}, problems)
         value_sets, messages = _value_sets(every, problems), messages_in(every, problems)
-        linker = Linker(by_canonical, value_sets, messages, problems, traced, left_out=left_out)
+        linker = Linker(versions, value_sets, messages, problems, traced, left_out=left_out)
     problems = linker.problems
     for source in _of_type(every, "ActivityDefinition"):
         linker.activity(source.root)
     for source in _of_type(every, "PlanDefinition"):
         linker.plan(source.root)
-    services = {
-        service.id: service
+    strategies = [
+        (source, service)
         for source in _of_type(every, "PlanDefinition")
         for service in _services(source.root, linker)
-    }
+    ]
     if problems.found:
         raise ContentErrors(_once(problems.found))
     unsupported = tuple(_once(problems.unsupported))
-    content = Content(
-        linker.plans, services, linker.value_sets, linker.messages, every, unsupported
+    return _content(every, linker, strategies, unsupported), linker
+
+
+def _content(
+    every: tuple[Source, ...],
+    linker: Linker,
+    strategies: Iterable[tuple[Source, Service]],
+    unsupported: tuple[ContentError, ...],
+) -> Content:
+    """What was compiled; the version in force under its url, and as the service that answers."""
+    versions = linker.versions
+    names = {
+        source.versioned: source.canonical
+        for source in every
+        if versions.is_in_force(source.canonical, source.version)
+    }
+    return Content(
+        plans={names.get(key, key): plan for key, plan in linker.plans.items()},
+        services={
+            service.id: service for source, service in strategies if source.versioned in names
+        },
+        strategies={(source.versioned, service.hook): service for source, service in strategies},
+        versions=versions,
+        value_sets=linker.value_sets,
+        messages=linker.messages,
+        sources=every,
+        unsupported=unsupported,
     )
-    return content, linker
 
 
 def _once(problems: Iterable[ContentError]) -> list[ContentError]:
@@ -94,19 +140,51 @@ def _of_type(sources: Iterable[Source], resource_type: str) -> Iterator[Source]:
     return (item for item in sources if item.resource.get("resourceType") == resource_type)
 
 
-def _index(sources: Iterable[Source], problems: Problems) -> dict[str, Source]:
-    """The files by the url of their resource; a missing or taken url is a problem."""
-    index: dict[str, Source] = {}
+_SEVERAL = frozenset(
+    {"PlanDefinition", "ActivityDefinition", "Library", "ValueSet", "Questionnaire"}
+)
+"""The types of which several versions may stand side by side."""
+
+
+def _versions(
+    sources: Iterable[Source], left_out: Mapping[str, LeftOut], problems: Problems
+) -> Versions[Source | LeftOut]:
+    """The files by the url of their resource; a missing or taken name is a problem."""
+    taken: dict[str, dict[str | None, Source]] = {}
+    ids: dict[tuple[str, str], Source] = {}
     for source in sources:
         if not source.canonical:
             problems.add(source.root.problem("the resource has no url", code="no-url"))
-        elif source.canonical in index:
-            other = index[source.canonical].file
-            message = f"the url {source.canonical} is already taken by {other}"
-            problems.add(source.root.problem(message, "url", code="duplicate-url"))
-        else:
-            index[source.canonical] = source
-    return index
+            continue
+        _check_url(source, taken.setdefault(source.canonical, {}), problems)
+        key = str(source.resource.get("resourceType")), source.id
+        if key in ids:
+            message = f"{'/'.join(key)} is in {ids[key].file} already"
+            hint = "each file has an id of its own; what versions have in common is the url"
+            problems.add(source.root.problem(message, "id", code="duplicate-id", hint=hint))
+        ids.setdefault(key, source)
+    found: list[tuple[Mapping[str, Any], Source | LeftOut]] = [
+        (source.resource, source) for source in sources if source.canonical
+    ]
+    found += [
+        ({"url": item.url, "version": item.version, "status": item.status}, item)
+        for item in left_out.values()
+    ]
+    return Versions(found)
+
+
+def _check_url(source: Source, taken: dict[str | None, Source], problems: Problems) -> None:
+    """Keep the url of this file; it may be that of other versions, never of something else."""
+    other = taken.get(source.version)
+    if other is None and taken:
+        first = next(iter(taken.values()))
+        kinds = {str(item.resource.get("resourceType")) for item in (source, first)}
+        other = None if len(kinds) == 1 and kinds <= _SEVERAL else first
+    if other is not None:
+        message = f"the url {source.versioned} is already taken by {other.file}"
+        hint = "versions of one plan, activity, Library or value set differ in `version`"
+        problems.add(source.root.problem(message, "url", code="duplicate-url", hint=hint))
+    taken.setdefault(source.version, source)
 
 
 def _value_sets(sources: Iterable[Source], problems: Problems) -> ValueSets:
@@ -134,17 +212,18 @@ def _terminology(sources: Iterable[Source]) -> Iterator[tuple[Mapping[str, Any],
 
 
 def _contained(source: Source, resource: Mapping[str, Any]) -> dict[str, Any]:
-    """A contained ValueSet under the name that `#id` stands for: the plan's url, `#`, its id."""
-    url = f"{source.canonical}#{resource.get('id')}"
+    """A contained ValueSet under what `#id` stands for: the plan's `url|version`, `#`, its id."""
+    url = f"{source.versioned}#{resource.get('id')}"
     return {**{key: value for key, value in resource.items() if key != "id"}, "url": url}
 
 
 def _services(root: Element, linker: Linker) -> Iterator[Service]:
     """One service for each hook that triggers the plan (DISC-25: distinct ids).
 
-    A named event that cannot be the name of a hook is not one (noun-verb, dots before it).
+    A named event that cannot be the name of a hook is not one (noun-verb, dots before it). The id
+    is the last part of the plan's url: it stays when the plan gets a new version.
     """
-    plan = linker.plans.get(root.source.canonical)
+    plan = linker.plans.get(root.source.versioned)
     hooks = [
         str(trigger.json["name"])
         for action in root.elements("action")
@@ -161,11 +240,13 @@ def _services(root: Element, linker: Linker) -> Iterator[Service]:
             root.problem("a plan with a trigger needs title and description", code="service")
         )
         return
+    tail = root.source.canonical.rsplit("/", 1)[-1]
+    service_id = tail if _ID.fullmatch(tail) else plan.id
     requirements = requirements_in(linker.libraries(root), "dataRequirement", linker.problems)
     requirements |= requirements_in(root.elements("action"), "input", linker.problems)
     for hook in hooks:
         yield Service(
-            id=plan.id if len(hooks) == 1 else f"{plan.id}-{hook}",
+            id=service_id if len(hooks) == 1 else f"{service_id}-{hook}",
             hook=hook,
             title=title,
             description=description,

@@ -58,7 +58,7 @@ def export(
     value_sets = _ValueSets(content)
     listed = value_sets.codes if inline_value_sets else lambda _reference: None
     exporter = Exporter(value_sets.canonical, listed)
-    source = next((item for item in content.sources if item.canonical == plan.canonical), None)
+    source = next((item for item in content.sources if item.versioned == plan.versioned), None)
     if source is None:
         raise ContentError(
             f"the plan {plan.canonical} is contained in another one",
@@ -86,7 +86,9 @@ class _PlanExport:
         _without_definitions(plain)
         if libraries:
             plain["library"] = [
-                item.canonical for item in libraries if "dataRequirement" in item.resource
+                self.content.name_of(item)
+                for item in libraries
+                if "dataRequirement" in item.resource
             ]
         for extension in plain.get("extension", ()):
             if extension.get("url") == QUIETING:
@@ -107,9 +109,9 @@ class _PlanExport:
     # -- names ------------------------------------------------------------------------------
 
     def _libraries(self) -> list[Source]:
-        wanted = [str(url).split("|", 1)[0] for url in self.source.resource.get("library", ())]
-        by_url = {item.canonical: item for item in self.content.sources}
-        return [by_url[url] for url in wanted]
+        find = self.content.versions.find
+        found = [find(str(name)) for name in self.source.resource.get("library", ())]
+        return [item for item in found if isinstance(item, Source)]
 
     def _library_names(self, libraries: Sequence[Source]) -> fhirpath.Library:
         roots = [item.root for item in libraries]
@@ -245,22 +247,24 @@ class _ValueSets:
     """The value sets of the content: their URLs, and the codes of those that list them all."""
 
     def __init__(self, content: Content) -> None:
+        self._named: dict[str, str] = {}
         self._by_reference: dict[str, Mapping[str, Any]] = {}
         self._uris: dict[str, list[str]] = {}
         for source in content.sources:
             resource = source.resource
             if resource.get("resourceType") == "ValueSet":
-                for reference in (resource.get("id"), source.canonical):
-                    self._by_reference[str(reference)] = resource
+                name = content.name_of(source)
+                self._named[source.id] = name
+                names = (source.id, name, source.versioned)
+                self._by_reference |= dict.fromkeys(names, resource)
             elif resource.get("resourceType") == "CodeSystem":
                 others = (item.string("valueUri") for item in source.root.extensions(ALTERNATE_URI))
                 uris = [source.canonical, *(uri for uri in others if uri)]
                 self._uris |= dict.fromkeys(uris, uris)
 
     def canonical(self, reference: str) -> str:
-        """The canonical URL of a set named by its id; any other reference as it is."""
-        found = self._by_reference.get(reference)
-        return reference if found is None else str(found.get("url", reference))
+        """The canonical of a set named by its id; any other reference as it is."""
+        return self._named.get(reference, reference)
 
     def codes(self, reference: str) -> Codes | None:
         """The codes of a set under every URI of their systems; None when it does not list them."""
@@ -274,7 +278,7 @@ class _ValueSets:
         ]
 
     def _listed(self, reference: str, path: frozenset[str]) -> dict[str, dict[str, None]] | None:
-        resource = self._by_reference.get(reference.split("|", 1)[0])
+        resource = self._by_reference.get(reference)
         compose = resource.get("compose", {}) if resource else {}
         if not compose or compose.get("exclude") or reference in path:
             return None

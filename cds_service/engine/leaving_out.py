@@ -46,11 +46,11 @@ def compile_what_works(
             concerned = [item for item in remaining if _concerns(item, found.problems)]
             if not concerned:
                 raise ContentErrors(problems) from found
-            urls = {item.canonical for item in concerned if item.canonical}
+            names = {item.versioned for item in concerned if item.canonical}
             for item in concerned:
-                left_out.setdefault(item.canonical, _described(item, found.problems))
+                left_out.setdefault(item.versioned, _described(item, found.problems))
             remaining = tuple(
-                item for item in remaining if item not in concerned and item.canonical not in urls
+                item for item in remaining if item not in concerned and item.versioned not in names
             )
         else:
             if problems and not content.services:
@@ -68,11 +68,14 @@ def _stands_in(problem: ContentError, source: Source) -> bool:
 
 def _described(source: Source, problems: Iterable[ContentError]) -> LeftOut:
     root, ignored = source.root, Problems()
-    id_ = root.string("id") or source.canonical.rsplit("/", 1)[-1] or source.file
+    id_ = source.id or source.file
     own = next(problem for problem in problems if _stands_in(problem, source))
     title = text_of(root, "title", ignored)
     return LeftOut(
         id=id_,
+        url=source.canonical,
+        version=source.version,
+        status=root.string("status") or "",
         title=Text(id_, {}) if title is None or ignored.found else title,
         topic=coded_in(root.elements("topic"), _NO_VALUE_SETS, ignored),
         reason=str(own),

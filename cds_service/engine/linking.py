@@ -1,4 +1,4 @@
-"""What refers to what: plans to plans, activities, questionnaires and libraries, by canonical URL.
+"""What refers to what: plans to plans, activities, questionnaires and libraries, by canonical.
 
 A definition is compiled at its first use and shared; `#id` is a resource contained in the same
 file. Circles, and names that nothing answers to, are problems of the element that refers.
@@ -27,6 +27,7 @@ from cds_service.engine.scope import REQUEST_TYPES, Scope, definitions_in, requi
 from cds_service.engine.texts import text_of
 from cds_service.errors import did_you_mean
 from cds_service.messages import Text
+from cds_service.versions import split
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,19 +36,20 @@ if TYPE_CHECKING:
     from cds_service.engine.source import Element, Problems, Source
     from cds_service.errors import ContentError
     from cds_service.terminology import ValueSets
+    from cds_service.versions import Versions
 
 
 @dataclass(slots=True)
 class Linker:
     """Compiles plans and activities, each once, and finds what a canonical names.
 
-    With `left_out`, by url, an action that leads to one of these compiles, and so does one that
-    leads to nothing: what it names may stand in a file that cannot be read.
+    With `left_out`, by `url|version`, an action that leads to one of these compiles, and so does
+    one that leads to nothing: what it names may stand in a file that cannot be read.
     `kept` are actions that are compiled already. Without `checks`, definitions that nothing uses
     are not looked at.
     """
 
-    by_canonical: Mapping[str, Source]
+    versions: Versions[Source | LeftOut]
     value_sets: ValueSets
     messages: Mapping[str, Text]
     problems: Problems
@@ -62,7 +64,10 @@ class Linker:
 
     def link(self, element: Element, canonical: str) -> Definition | None:
         """The definition that `element` names; None when it is a problem, which is reported."""
-        root = self._root(element, canonical)
+        found = self._found(element, canonical)
+        if isinstance(found, LeftOut):
+            return found
+        root = found
         resource_type = root.json.get("resourceType") if root else None
         if root is not None and resource_type == "PlanDefinition":
             return self.plan(root, element)
@@ -72,31 +77,35 @@ class Linker:
             return Questionnaire(root.json)
         problem = self._unknown(element, canonical, "definitionCanonical")
         if self.left_out is not None and root is None:
-            return self._left_out(canonical.split("|", 1)[0], problem)
+            return self._left_out(canonical, problem)
         self.problems.add(problem)
         return None
 
-    def _left_out(self, url: str, problem: ContentError) -> LeftOut:
-        known = (self.left_out or {}).get(url)
-        if known is not None:
-            return known
+    def _left_out(self, canonical: str, problem: ContentError) -> LeftOut:
+        """What stands for a definition that may be in a file which cannot be read."""
         self.problems.unsupported.append(problem)
+        url, version = split(canonical)
         id_ = url.rsplit("/", 1)[-1]
-        return LeftOut(id_, Text(id_, {}), None, str(problem))
+        return LeftOut(id_, url, version, "", Text(id_, {}), None, str(problem))
 
-    def _root(self, element: Element, canonical: str) -> Element | None:
+    def _found(self, element: Element, canonical: str) -> Element | LeftOut | None:
+        """What the canonical names: a resource contained in this file, or another file."""
         if canonical.startswith("#"):
             contained = element.source.root.elements("contained")
             return next((item for item in contained if item.json.get("id") == canonical[1:]), None)
-        source = self.by_canonical.get(canonical.split("|", 1)[0])
-        return source.root if source else None
+        found = self.versions.find(canonical)
+        return found if found is None or isinstance(found, LeftOut) else found.root
 
     def _unknown(self, element: Element, canonical: str, *steps: str | int) -> ContentError:
+        without = self.versions.without(canonical)
+        if without is not None:
+            hint = "name a version that is loaded, or leave it out for the newest active one"
+            return element.problem(without, *steps, code="unknown-version", hint=hint)
         return element.problem(
             f"nothing with the url {canonical} is loaded",
             *steps,
             code="unknown-canonical",
-            hint=did_you_mean(canonical, self.by_canonical),
+            hint=did_you_mean(canonical, self.versions),
         )
 
     # -- libraries --------------------------------------------------------------------------
@@ -105,12 +114,22 @@ class Linker:
         """The Libraries that a plan or an activity lists."""
         found: list[Element] = []
         for index, canonical in enumerate(owner.json.get("library", ())):
-            source = self.by_canonical.get(str(canonical).split("|", 1)[0])
-            if source is None or source.resource.get("resourceType") != "Library":
-                self.problems.add(self._unknown(owner, str(canonical), "library", index))
+            root = self._found(owner, str(canonical))
+            if not isinstance(root, LeftOut) and root and root.json["resourceType"] == "Library":
+                found.append(root)
             else:
-                found.append(source.root)
+                self.problems.add(self._no_library(owner, str(canonical), root, index))
         return found
+
+    def _no_library(
+        self, owner: Element, canonical: str, found: Element | LeftOut | None, index: int
+    ) -> ContentError:
+        if found is None:
+            return self._unknown(owner, canonical, "library", index)
+        message = f"nothing with the url {canonical} is loaded: it was left out"
+        if not isinstance(found, LeftOut):
+            message = f"{canonical} is a {found.json['resourceType']}, where a Library is needed"
+        return owner.problem(message, "library", index, code="unknown-canonical")
 
     def _scope(self, owner: Element) -> Scope:
         """The scope of a plan or activity: its Libraries (shared), then its own definitions."""
@@ -121,7 +140,7 @@ class Linker:
 
     def _libraries_scope(self, libraries: tuple[Element, ...]) -> tuple[Scope, list[ContentError]]:
         """The scope of these Libraries and what is wrong in it, made once for each list of them."""
-        key = tuple(library.source.canonical for library in libraries)
+        key = tuple(library.source.versioned for library in libraries)
         if key not in self.scopes:
             scope = self._built_on_others(libraries) or self._library_scope(libraries)
             self.scopes[key] = scope, scope.broken_definitions() if self.checks else []
@@ -193,7 +212,9 @@ class Linker:
             )
             return None
         self._underway.append(key)
-        self.plans[key] = plan = self._compile_plan(root, key)
+        self.plans[key] = plan = self._compile_plan(
+            root, key if root.steps else root.source.canonical
+        )
         self._underway.pop()
         return plan
 
@@ -255,10 +276,10 @@ class Linker:
 
 
 def canonical_of(root: Element) -> str:
-    """The url of a definition; for a contained one, the file's url and `#id`."""
+    """`url|version` of a definition; for a contained one that of the file, and `#id`."""
     if not root.steps:
-        return root.source.canonical
-    return f"{root.source.canonical}#{root.json.get('id')}"
+        return root.source.versioned
+    return f"{root.source.versioned}#{root.json.get('id')}"
 
 
 def _part(extension: Element | None, url: str) -> object:

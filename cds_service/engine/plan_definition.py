@@ -9,6 +9,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from cds_service import versions
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -97,7 +99,10 @@ class DataRequirement:
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """An ActivityDefinition: the JSON to instantiate and its dynamic values."""
+    """An ActivityDefinition: the JSON to instantiate and its dynamic values.
+
+    `canonical` is `url|version`, where it has a version.
+    """
 
     canonical: str
     json: Mapping[str, Any]
@@ -240,8 +245,10 @@ class Plan:
 
     @property
     def versioned(self) -> str:
-        """`url|version`, or the url alone."""
-        return f"{self.canonical}|{self.version}" if self.version else self.canonical
+        """`url|version`, or the url alone; of a contained plan its canonical, which has both."""
+        if "#" in self.canonical:
+            return self.canonical
+        return versions.joined(self.canonical, self.version)
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,10 +272,14 @@ class Service:
 class LeftOut:
     """A definition with problems, which is not used: what leads to it cannot be judged.
 
-    `id` is that of the resource, as far as it is known; `reason` names file and problem.
+    `id`, `url`, `version` and `status` are those of the resource, as far as they are known;
+    `reason` names file and problem.
     """
 
     id: str
+    url: str
+    version: str | None
+    status: str
     title: Text
     topic: Coded | None
     reason: str

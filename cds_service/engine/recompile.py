@@ -33,8 +33,8 @@ class Recompiler:
         """The content with this file in place of the one of the same name.
 
         `stale` are the actions of which an expression means something else now, by itself or by
-        way of the definitions that it uses; all others are kept. The file keeps its url, its
-        structure and its value sets. Raises ContentErrors with what is wrong.
+        way of the definitions that it uses; all others are kept. The file keeps its url, version,
+        status, structure and value sets. Raises ContentErrors with what is wrong.
         """
         return compile_parts(self._with(changed), self._without(changed, stale))[0]
 
@@ -70,11 +70,11 @@ class Recompiler:
         self, changed: Source, stale: AbstractSet[ActionKey], *, checks: bool = False
     ) -> Linker:
         """The linker with nothing in it that was compiled from what is stale."""
-        url, old, sifted = changed.canonical, self._linker, _Sifted(stale)
+        name, old, sifted = changed.versioned, self._linker, _Sifted(stale)
         plans = {key: plan for key, plan in old.plans.items() if sifted.is_kept(plan)}
         return replace(
             old,
-            by_canonical={**old.by_canonical, url: changed},
+            versions=old.versions.with_item(changed.resource, changed),
             problems=Problems(),
             plans=plans,
             activities={
@@ -82,7 +82,7 @@ class Recompiler:
                 for key, activity in old.activities.items()
                 if key not in sifted.activities
             },
-            scopes={key: scope for key, scope in old.scopes.items() if url not in key},
+            scopes={key: scope for key, scope in old.scopes.items() if name not in key},
             kept=sifted.actions,
             checks=checks,
             _underway=[],  # two threads may each compile a change
@@ -100,10 +100,10 @@ class _Sifted:
 
     def is_kept(self, plan: Plan) -> bool:
         """Whether nothing in the plan, and in the plans that it leads to, is stale."""
-        if plan.canonical not in self.plans:
+        if plan.versioned not in self.plans:
             found = [self._is_action_kept(action) for action in _actions(plan)]
-            self.plans[plan.canonical] = all(found)
-        return self.plans[plan.canonical]
+            self.plans[plan.versioned] = all(found)
+        return self.plans[plan.versioned]
 
     def _is_action_kept(self, action: Action) -> bool:
         found = [self._is_action_kept(child) for child in action.actions]
@@ -120,7 +120,8 @@ class _Sifted:
 
 def _names(source: Source) -> tuple[object, ...]:
     """What other files, and the file itself, may refer to it by."""
-    return tuple(source.resource.get(key) for key in ("resourceType", "url", "contained"))
+    named_by = ("resourceType", "url", "version", "status", "contained")
+    return tuple(source.resource.get(key) for key in named_by)
 
 
 def _keys(action: Action) -> Iterator[ActionKey]:

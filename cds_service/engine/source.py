@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from cds_service import fhir_json
+from cds_service import fhir_json, versions
 from cds_service.errors import ContentError, ExpressionError, Where
 
 if TYPE_CHECKING:
@@ -25,6 +25,22 @@ class Source:
     def canonical(self) -> str:
         """The resource's `url`, or the empty string."""
         return str(self.resource.get("url", ""))
+
+    @property
+    def version(self) -> str | None:
+        """The resource's business version, if it has one."""
+        version = self.resource.get("version")
+        return str(version) if version else None
+
+    @property
+    def versioned(self) -> str:
+        """`url|version`, or the url alone: what tells it apart from all other files."""
+        return versions.joined(self.canonical, self.version)
+
+    @property
+    def id(self) -> str:
+        """The resource's `id`; without one, the last part of its url."""
+        return str(self.resource.get("id") or self.canonical.rsplit("/", 1)[-1])
 
     @property
     def root(self) -> Element:

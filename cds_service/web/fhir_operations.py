@@ -22,6 +22,7 @@ from cds_service.engine import apply, request_group
 from cds_service.engine.activity_apply import apply_activity
 from cds_service.errors import UnknownService, did_you_mean, short
 from cds_service.hooks.chart import Asked, situation
+from cds_service.versions import joined, split
 from cds_service.web.capability import FHIR_JSON
 from cds_service.web.cds_hooks import json_body
 from cds_service.web.logs import note
@@ -94,7 +95,8 @@ class Operations:
             arguments = _arguments(*_PLAN, *_SUBJECT)
             plan = self._named_plan(arguments)
         else:
-            plan = self._plan(str(self.catalogue.read("PlanDefinition", resource_id)["url"]))
+            read = self.catalogue.read("PlanDefinition", resource_id)
+            plan = self._plan(joined(str(read["url"]), read.get("version")))
             arguments = _arguments(*_SUBJECT)
         note(plan=plan.id)
         outcome = apply(plan, self._situation(arguments))
@@ -107,7 +109,8 @@ class Operations:
         note(activity=str(definition["id"]))
         plans = self.library.content.plans.values()
         asked = self._situation(_arguments(*_SUBJECT))
-        resource = apply_activity(plans, str(definition["url"]), asked)
+        canonical = joined(str(definition["url"]), definition.get("version"))
+        resource = apply_activity(plans, canonical, asked)
         if resource is None:
             raise UnknownService(f"no plan here proposes '{resource_id}'", code="not-found")
         return _private(resource)
@@ -153,22 +156,17 @@ class Operations:
         canonical = arguments.text("url") or arguments.text("canonical")
         if canonical is None:
             raise problem("url", "required, the canonical URL of a PlanDefinition")
-        url, _, version = canonical.partition("|")
-        return self._plan(url, arguments.text("version") or version)
+        url, version = split(canonical)
+        return self._plan(joined(url, arguments.text("version") or version))
 
-    def _plan(self, url: str, version: str = "") -> Plan:
-        plans = self.library.content.plans
-        plan = plans.get(url)
+    def _plan(self, canonical: str) -> Plan:
+        plan = self.library.plan_named(canonical)
         if plan is None:
-            hint = did_you_mean(url, plans)
+            without = self.library.content.versions.without(canonical)
             raise UnknownService(
-                f"no PlanDefinition '{short(url)}' is loaded", code="not-found", hint=hint
-            )
-        if version not in {"", plan.version}:
-            raise UnknownService(
-                f"the PlanDefinition '{short(url)}' is not loaded in version '{short(version)}'",
+                f"no PlanDefinition '{short(canonical)}' is loaded",
                 code="not-found",
-                hint=f"loaded is {plan.versioned}",
+                hint=without or did_you_mean(canonical, self.library.content.plans),
             )
         return plan
 
@@ -198,7 +196,7 @@ class Operations:
         arguments = _arguments(*_VALUE_SET, *known)
         canonical = arguments.required("url")
         version = arguments.text("valueSetVersion")
-        pinned = f"{canonical}|{version}" if version and "|" not in canonical else canonical
+        pinned = joined(canonical, version) if "|" not in canonical else canonical
         return arguments, self.terminology.find(pinned)
 
 

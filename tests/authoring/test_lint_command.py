@@ -241,6 +241,13 @@ def test_a_changed_plan_needs_a_higher_version(repository, tmp_path):
     assert since(tmp_path) == [("version-not-raised", "PlanDefinition.version")]
 
 
+def test_a_new_version_beside_one_that_stays_as_it_was_is_told_only_as_idle(repository, tmp_path):
+    draft = plan("p", title="New", id="p-next", version="0.9.0", **REVIEWED)
+    write(repository, draft, "next.json")
+
+    assert "version-not-raised" not in {rule for rule, _ in since(tmp_path)}
+
+
 def test_a_plan_that_was_moved_and_says_the_same_needs_none(repository, tmp_path):
     (repository / "there").mkdir()
     (repository / "PlanDefinition.json").rename(repository / "there" / "PlanDefinition.json")

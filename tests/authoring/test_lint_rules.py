@@ -99,6 +99,24 @@ def test_a_plan_that_no_strategy_leads_to(check):
     assert check(rule("p"), strategy()) == [("unreachable", "0-p.json", "PlanDefinition.url")]
 
 
+def test_a_version_that_runs_nowhere_is_told_for_information(check):
+    card = {"id": "a", "title": "A", **CITED}
+    old, new = rule("p", card), rule("p", card, id="p-2", version="2.0.0", status="active")
+
+    assert check(old, new, strategy(new)) == [
+        ("idle-version", "0-p.json", "PlanDefinition.version")
+    ]
+    assert "idle-version" in lint.WARNINGS
+
+
+def test_a_version_in_shadow_runs(check):
+    card = {"id": "a", "title": "A", **CITED}
+    old, new = rule("p", card), rule("p", card, id="p-2", version="2.0.0")
+    pinned = [{**item, "url": f"{item['url']}|{item['version']}"} for item in (old, new)]
+
+    assert check(old, new, strategy(*pinned)) == []
+
+
 def test_an_action_behind_one_that_always_applies_in_a_first_match_group(check):
     first = {"id": "a", "title": "A", **CITED}
     behind = {**first, "id": "b"}

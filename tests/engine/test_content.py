@@ -83,7 +83,7 @@ def test_plans_that_refer_to_each_other_in_a_circle_are_refused():
     one = plan("one", {"id": "a", "definitionCanonical": f"{BASE}/PlanDefinition/two"})
     two = plan("two", {"id": "a", "definitionCanonical": f"{BASE}/PlanDefinition/one"})
 
-    assert "one → " in problems_of(one, two)["plan-cycle"].message
+    assert "one|1.0.0 → " in problems_of(one, two)["plan-cycle"].message
 
 
 def test_two_resources_with_one_url_are_refused():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cds_service.authoring.expressions import places
+from cds_service.engine import Source
 from cds_service.engine.scope import REQUEST_TYPES
 from cds_service.fhirpath.functions import FUNCTIONS
 from cds_service.fhirpath.model import elements_of
@@ -53,10 +54,9 @@ def names_for(plan: Plan, library: PlanLibrary) -> dict[str, Any]:
 
 def _definitions(plan: Plan, library: PlanLibrary) -> Iterator[tuple[str, str, bool]]:
     """Name, words and whether it takes arguments, of what this plan's expressions may use."""
-    libraries = {str(item).split("|", 1)[0] for item in plan.json.get("library", ())}
-    wanted = libraries | {plan.canonical}
-    sources = [source for source in library.content.sources if source.canonical in wanted]
-    for place in places(sources):
+    named = [*plan.json.get("library", ()), plan.versioned]
+    found = [library.content.versions.find(str(name)) for name in named]
+    for place in places(source for source in found if isinstance(source, Source)):
         if place.kind == "definition":
             yield place.name, place.description or place.text, place.parameters is not None
 

@@ -95,22 +95,22 @@ def find(plan_id: str, library: PlanLibrary) -> Listed:
 
 
 def _listed(library: PlanLibrary) -> Iterator[Listed]:
-    files = {source.canonical: PurePath(source.file) for source in library.content.sources}
+    files = {source.versioned: PurePath(source.file) for source in library.content.sources}
     shown = {service.id: set(_named(service.plan.actions)) for service in library.services.values()}
     for plan in library.content.plans.values():
         services = tuple(
             service
             for service in library.services.values()
-            if plan.canonical in shown[service.id] or plan is service.plan
+            if plan.versioned in shown[service.id] or plan is service.plan
         )
-        yield Listed(plan, files[plan.canonical], services)
+        yield Listed(plan, files[plan.versioned], services)
 
 
 def _named(actions: tuple[Action, ...]) -> Iterator[str]:
     """The canonicals of the plans that these actions lead to."""
     for action in actions:
         if isinstance(action.definition, Plan):
-            yield action.definition.canonical
+            yield action.definition.versioned
             yield from _named(action.definition.actions)
         yield from _named(action.actions)
 
