@@ -150,6 +150,15 @@ class Settings:
             without="kept until somebody deletes them",
         ),
     ]
+    keep_requests: Annotated[
+        bool,
+        _Setting(
+            "CDS_KEEP_REQUESTS",
+            "no",
+            setting_values.yes_or_no,
+            "Whether requests, which are patient data, are kept with their decisions.",
+        ),
+    ]
     profile: Annotated[
         str,
         _Setting(
@@ -371,6 +380,8 @@ def _trust_problems(settings: Settings) -> Iterator[str]:
         )
     if settings.tenants is None and settings.discovery == "protected":
         yield "CDS_DISCOVERY=protected needs CDS_TENANTS, which says who may read it"
+    if settings.keep_requests and settings.retention_days is None:
+        yield "CDS_KEEP_REQUESTS needs CDS_RETENTION_DAYS: after them patient data is deleted"
     if settings.tenants is not None and settings.workbench:
         yield "CDS_WORKBENCH must be no with CDS_TENANTS: its pages do not verify their callers"
     if settings.tenants is not None and settings.open_fhir_servers:

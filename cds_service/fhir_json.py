@@ -85,6 +85,11 @@ def encode(value: Any) -> bytes:
     return _ENCODER.encode(value)
 
 
+def verbatim(text: bytes) -> Any:
+    """JSON text as a value that `encode` writes as it is, without reading it."""
+    return msgspec.Raw(text)
+
+
 def pretty(value: Any) -> str:
     """The JSON text of a value for people: indented, decimals with their digits."""
     return msgspec.json.format(encode(value), indent=2).decode()

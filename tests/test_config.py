@@ -131,6 +131,13 @@ def test_what_lets_anybody_in_does_not_go_with_tenants(name):
     assert said.startswith(f"CDS_{name} must be no with CDS_TENANTS")
 
 
+@pytest.mark.requirement("J3", "L2")
+def test_requests_are_not_kept_unless_asked_for_and_never_without_an_end():
+    assert load({}).keep_requests is False
+    assert "needs CDS_RETENTION_DAYS" in problem(KEEP_REQUESTS="yes")
+    assert load({"CDS_KEEP_REQUESTS": "yes", "CDS_RETENTION_DAYS": "30"}).keep_requests
+
+
 def test_protected_discovery_needs_tenants():
     assert "needs CDS_TENANTS" in problem(DISCOVERY="protected")
 

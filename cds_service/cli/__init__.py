@@ -15,6 +15,7 @@ from cds_service.cli import answer_commands, store_commands
 from cds_service.cli.arguments import FAILED
 from cds_service.cli.case_commands import case
 from cds_service.cli.conformance_command import conformance
+from cds_service.cli.decision_commands import decisions
 from cds_service.cli.diff_command import diff
 from cds_service.cli.guideline_command import guideline
 from cds_service.cli.integration_command import integration
@@ -62,7 +63,7 @@ for command in (
     conformance,
     translations,
     store_commands.database,
-    store_commands.decisions,
+    decisions,
     store_commands.feedback,
 ):
     main.add_command(command)

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cds_service import fhir_json
+from cds_service import config, fhir_json
 from cds_service.authoring import cases
 from cds_service.data import plan_library
+from cds_service.store import Store
 
 if TYPE_CHECKING:
     from cds_service.config import Settings
@@ -32,6 +33,13 @@ PLANS = click.option("--plans", type=FOLDER, help="Guideline folder; CDS_PLANS w
 def open_library(settings: Settings, plans: Path | None, *, traced: bool = False) -> PlanLibrary:
     """The guidelines of `--plans`, or of the settings; `traced` for explanations."""
     return plan_library.load(plans or settings.plans, traced=traced, leave_out=settings.leaves_out)
+
+
+def open_store() -> Store:
+    """The store of the settings, closed when the command is over."""
+    store = Store(config.from_environment().database_url)
+    click.get_current_context().call_on_close(store.close)
+    return store
 
 
 def content_root(directory: Path) -> Path:

@@ -1,4 +1,4 @@
-"""Commands of the store: `database`, `decisions` and `feedback`."""
+"""Commands of the store: `database` and `feedback`."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
-from cds_service import config, fhir_json
+from cds_service import fhir_json
 from cds_service.authoring import feedback_report
-from cds_service.store import Store, migration
+from cds_service.cli.arguments import open_store
+from cds_service.store import migration
 
 
 @click.group()
@@ -19,14 +20,14 @@ def database() -> None:
 @database.command()
 def current() -> None:
     """Print the version of the schema, and the newest one."""
-    found = _store().database.version()
+    found = open_store().database.version()
     click.echo(f"{found or 'no tables yet'} (this version's: {migration.head()})")
 
 
 @database.command()
 def upgrade() -> None:
     """Bring the schema to the newest version, as `serve` does at its start."""
-    store = _store()
+    store = open_store()
     store.prepare()
     click.echo(store.database.version())
 
@@ -36,20 +37,8 @@ def upgrade() -> None:
 def prune(days: int) -> None:
     """Delete decisions and feedback that are older."""
     before = datetime.now(UTC) - timedelta(days=days)
-    for name, count in _store().prune(before).items():
+    for name, count in open_store().prune(before).items():
         click.echo(f"{count} {name} deleted")
-
-
-@click.group()
-def decisions() -> None:
-    """Read the decision log."""
-
-
-@decisions.command(name="export")
-def export_decisions() -> None:
-    """Print every decision with its cards as one line of JSON."""
-    for row in _store().decisions():
-        click.echo(fhir_json.encode(row))
 
 
 @click.group()
@@ -61,7 +50,7 @@ def feedback() -> None:
 @click.option("--comments", is_flag=True, help="With the users' comments, which may name patients.")
 def export_feedback(*, comments: bool) -> None:
     """Print every feedback event as one line of JSON."""
-    for row in _store().feedback(comments=comments):
+    for row in open_store().feedback(comments=comments):
         click.echo(fhir_json.encode(row))
 
 
@@ -69,7 +58,7 @@ def export_feedback(*, comments: bool) -> None:
 @click.option("--format", "form", type=click.Choice(["text", "csv", "svg"]), default="text")
 def report(form: str) -> None:
     """Count acceptance and overrides per rule, month and reason."""
-    store = _store()
+    store = open_store()
     counted = feedback_report.lines(store.feedback(), store.quieted(), store.shadowed())
     if form == "svg":
         from cds_service.authoring import feedback_plot  # noqa: PLC0415 - only this format needs it
@@ -78,10 +67,3 @@ def report(form: str) -> None:
     else:
         as_form = {"text": feedback_report.as_text, "csv": feedback_report.as_csv}[form]
         click.echo(as_form(counted), nl=form == "text")
-
-
-def _store() -> Store:
-    """The store of the settings, closed when the command is over."""
-    store = Store(config.from_environment().database_url)
-    click.get_current_context().call_on_close(store.close)
-    return store

@@ -8,7 +8,7 @@ from __future__ import annotations
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import nullcontext
 from contextvars import copy_context
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from cds_service.data.deadline import Deadline
     from cds_service.data.fhir_client import FhirReader
 
-__all__ = ["Key", "Prefetched", "State", "Template", "patient_id", "resolve"]
+__all__ = ["Key", "Prefetched", "Reading", "State", "Template", "patient_id", "resolve"]
 
 # The reader stops at the deadline and then hands over what it has; this is the time for that.
 _GRACE_S = 0.05
@@ -45,11 +45,20 @@ _MAX_THREADS = 16
 
 
 @dataclass(frozen=True, slots=True)
+class Reading:
+    """What a FHIR server gave for one key, in order; `is_cut` when known pages are missing."""
+
+    documents: tuple[Mapping[str, Any], ...]
+    is_cut: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Prefetched:
-    """All keys of one call, and the resources that their references lead to."""
+    """All keys of one call, the resources that their references lead to, and what was read."""
 
     keys: Mapping[str, Key]
     index: ResourceIndex
+    readings: Mapping[str, Reading] = field(default_factory=dict)
 
     def resolve(self, reference: str) -> Mapping[str, Any] | None:
         """The resource at hand that a reference names: from any key, include or draft order."""
@@ -89,7 +98,12 @@ def resolve(
     keys = {template.key: found[template.key].key for template in templates}
     _check_musts(templates, found)
     documents = [document for each in found.values() for document in each.documents]
-    return Prefetched(keys, ResourceIndex(documents + drafts))
+    readings = {
+        job.template.key: Reading(found[job.template.key].documents, found[job.template.key].is_cut)
+        for job in reads
+        if len(found[job.template.key].documents) > len(job.first)
+    }
+    return Prefetched(keys, ResourceIndex(documents + drafts), readings)
 
 
 @dataclass(frozen=True, slots=True)

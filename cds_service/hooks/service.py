@@ -11,7 +11,15 @@ from cds_service.data.deadline import Deadline
 from cds_service.engine import Outcome, Situation, apply
 from cds_service.errors import UnknownService, did_you_mean, short
 from cds_service.fhirpath import Incomplete
-from cds_service.hooks import adaptation, cards, decision_record, languages, quieting, schemas
+from cds_service.hooks import (
+    adaptation,
+    cards,
+    decision_record,
+    kept_request,
+    languages,
+    quieting,
+    schemas,
+)
 from cds_service.messages import DEFAULT_LANGUAGE
 from cds_service.spans import UNTRACED
 from cds_service.store import Asking, Decision, Recalled, Sender
@@ -25,7 +33,7 @@ if TYPE_CHECKING:
     from cds_service.data.plan_library import PlanLibrary
     from cds_service.engine import ActionOutcome, Service
     from cds_service.spans import Tracer
-    from cds_service.store import Store
+    from cds_service.store import KeptRequest, Store
     from cds_service.tenants import Tenant
 
 PROFILES = ("core", "nl", "de", "no")
@@ -68,6 +76,7 @@ class Question:
     tenant: Tenant | None = None
     asking: Asking | None = None
     deadline: Deadline | None = None
+    kept: KeptRequest | None = None
 
 
 class HookService:
@@ -87,6 +96,7 @@ class HookService:
         store: Store | None = None,
         profile: str = DEFAULT_PROFILE,
         readers: Mapping[str, FhirReader] | None = None,
+        keeps_requests: bool = False,
         tracer: Tracer = UNTRACED,
     ) -> None:
         self.library = library
@@ -95,6 +105,7 @@ class HookService:
         self.store = store
         self.profile = profile
         self.readers = readers or {}
+        self.keeps_requests = keeps_requests
         self._tracer = tracer
 
     def chosen(self, profile: str | None) -> str:
@@ -221,6 +232,7 @@ class HookService:
             tenant=tenant,
             asking=_asking(message, tenant),
             deadline=deadline,
+            kept=kept_request.of(body, data, language) if self.keeps_requests else None,
         )
 
     def outcome(
@@ -236,13 +248,13 @@ class HookService:
                 return apply(service.plan, question.situation)
             return apply(service.plan, question.situation, known)
 
-    def answer(self, question: Question) -> Answer:
-        """The second half of `call`: apply the plan and make the cards."""
+    def answer(self, question: Question, remembered: Recalled | None = None) -> Answer:
+        """The second half of `call`; what is remembered is given, or asked of the store."""
         service = self.library.service(question.service)
         situation, reader = question.situation, question.reader
         outcome = self.outcome(question)
         shown = cards.from_outcome(outcome, reader)
-        recalled = self._recall(question) if shown else _NOTHING
+        recalled = remembered or (self._recall(question) if shown else _NOTHING)
         outcome, quiet = quieting.quieted(outcome, recalled, now=situation.now)
         if quiet:
             shown = cards.from_outcome(outcome, reader)
@@ -266,6 +278,7 @@ class HookService:
             tenant=question.tenant.id if question.tenant else "",
             rule_verdicts=decision_record.rule_verdicts(outcome, cards.rules_shown(shown)),
             persons=recalled.persons,
+            request=question.kept,
         )
         return Answer({"cards": shown}, outcome, decision, reader.language, recalled.is_known)
 

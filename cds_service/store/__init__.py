@@ -2,8 +2,9 @@
 
 Append-only, SQLAlchemy Core, and its only user. SQLite by default, PostgreSQL by URL.
 No patient data enters the decision log: ids of ours, rules, counts and times. A user's comment may
-hold some, so comments have a table of their own, which can be granted, exported and emptied apart
-from the rest; the SQLite file is readable by its owner only. Nothing here is ever logged or echoed.
+hold some, and a kept request does, so each has a table of its own, which can be granted, exported
+and emptied apart from the rest; the SQLite file is readable by its owner only. Nothing here is ever
+logged or echoed.
 
 A hook call does not wait for storage: decisions are written behind it, in batches, and wait while
 the database is away. One that is lost is reported as such. Feedback is acknowledged only after it
@@ -28,6 +29,7 @@ from cds_service.store.records import (
     CardRecord,
     Decision,
     FeedbackItem,
+    KeptRequest,
     Override,
     Persons,
     Quieted,
@@ -55,6 +57,7 @@ __all__ = [
     "CardRecord",
     "Decision",
     "FeedbackItem",
+    "KeptRequest",
     "Override",
     "Persons",
     "Quieted",
@@ -164,15 +167,33 @@ class Store:
             found = overrides.past(connection, asking.tenant, persons)
         return Recalled(persons, found, is_known=True)
 
+    def recall_then(self, tenant: str, persons: Persons, at: datetime) -> Recalled:
+        """What was known at a moment of the past of what this user overrode for this patient.
+
+        As long as the feedback of that time is kept. Raises StoreUnavailable.
+        """
+        with self.database.reading(_LONG_PATIENCE_MS) as connection:
+            return Recalled(
+                persons, overrides.past(connection, tenant, persons, until=at), is_known=True
+            )
+
     def prune(self, before: datetime) -> dict[str, int]:
         """Delete what is older than this moment; how many decisions and how much feedback."""
         with self.database.writing(_LONG_PATIENCE_MS) as connection:
             return retention.prune(connection, before)
 
-    def decisions(self) -> Iterator[dict[str, Any]]:
-        """Every decision with its cards, oldest first, as plain values."""
+    def decisions(self, *, requests: bool = False) -> Iterator[dict[str, Any]]:
+        """Every decision with its cards, oldest first, as plain values.
+
+        With what was asked, where that was kept: patient data.
+        """
         with self.database.reading(_LONG_PATIENCE_MS) as connection:
-            yield from export.decisions(connection)
+            yield from export.decisions(connection, requests=requests)
+
+    def decision(self, decision_id: str) -> dict[str, Any] | None:
+        """One decision with its cards, and with what was asked where that was kept."""
+        with self.database.reading(_LONG_PATIENCE_MS) as connection:
+            return next(export.decisions(connection, requests=True, only=decision_id), None)
 
     def feedback(self, *, comments: bool = False) -> Iterator[dict[str, Any]]:
         """Every feedback event with the rules of its card, oldest first, as plain values."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import create_engine, event, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
+from cds_service import fhir_json
 from cds_service.errors import StoreUnavailable
 from cds_service.store import migration
 
@@ -27,6 +28,7 @@ CONNECT_PATIENCE_S = 2
 _BEGIN = "cds_begin"  # the execution option that says how SQLite begins a transaction
 _SETTLED = "cds_settled"  # of a SQLite connection: what `_settle` last told it
 _LONGEST_WAIT_S = 5
+_DEPTH = fhir_json.MAX_DEPTH + 8  # a kept request, and what was read for it, stand deeper here
 
 
 class Database:
@@ -156,17 +158,28 @@ class Database:
 
 
 def _engine(url: URL) -> Engine:
+    options = {"max_overflow": -1, "json_serializer": _to_json, "json_deserializer": _from_json}
     if url.get_backend_name() != "sqlite":
         return create_engine(
             url,
-            max_overflow=-1,
             pool_pre_ping=True,
             connect_args={"connect_timeout": CONNECT_PATIENCE_S},
+            **options,
         )
-    engine = create_engine(url, max_overflow=-1, connect_args={"timeout": _LONGEST_WAIT_S})
+    engine = create_engine(url, connect_args={"timeout": _LONGEST_WAIT_S}, **options)
     event.listen(engine, "connect", _set_up)
     event.listen(engine, "begin", _begin)
     return engine
+
+
+def _to_json(value: Any) -> str:
+    return fhir_json.encode(value).decode()
+
+
+def _from_json(text: str | bytes) -> Any:
+    """What was written; numbers with their digits (a kept request is held to them)."""
+    body = text.encode() if isinstance(text, str) else text
+    return fhir_json.decode(body, max_depth=_DEPTH)
 
 
 def _set_up(connection: Any, _record: object) -> None:

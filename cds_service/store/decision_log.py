@@ -1,9 +1,13 @@
-"""The decisions that were taken: written once, never changed. No patient data, no user."""
+"""The decisions that were taken: written once, never changed. No patient data, no user.
+
+Only what was asked, where the site keeps that, is patient data; it has a table of its own.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from cds_service import fhir_json
 from cds_service.store import feedback_log, tables
 
 if TYPE_CHECKING:
@@ -11,7 +15,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from cds_service.store.records import CardRecord, Decision, Quieted
+    from cds_service.store.records import CardRecord, Decision, KeptRequest, Quieted
 
 _LONGEST_HOOK_INSTANCE = 200  # a UUID needs 36 characters; what is longer is kept in part
 
@@ -24,7 +28,7 @@ def insert(connection: Connection, decisions: Sequence[Decision]) -> None:
         connection.execute(tables.card.insert(), cards)
         feedback_log.recognise(connection, [row["card"] for row in cards])
     requests = [
-        {"decision_id": decision.decision_id, "request": decision.request}
+        {"decision_id": decision.decision_id, "request": _request(decision.request)}
         for decision in decisions
         if decision.request is not None
     ]
@@ -50,6 +54,10 @@ def _row(decision: Decision) -> dict[str, Any]:
         "encounter_key": persons and persons.encounter,
         "rule_verdicts": {key: list(rules) for key, rules in decision.rule_verdicts.items()},
     }
+
+
+def _request(request: KeptRequest) -> dict[str, Any]:
+    return {"language": request.language, "message": fhir_json.verbatim(request.message)}
 
 
 def _card(decision: Decision, card: CardRecord) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import threading
 from collections import deque
+from dataclasses import replace
 from itertools import islice
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -27,6 +28,8 @@ MOST_WAITING = 1000
 """Decisions of one process that may wait for the database."""
 DRAIN_WITHIN_S = 5.0
 """How long a process that ends goes on trying to write what waits."""
+MOST_REQUEST_BYTES = 50_000_000
+"""Bytes of kept requests of one process that may wait; decisions then go on without theirs."""
 _BATCH = 200
 _LINGER_S = 0.02  # how long the first of a batch waits for others
 _APART_S = 0.25  # from one batch to the next, unless it is full: a commit costs as much as a call
@@ -61,7 +64,7 @@ class DecisionWriter:
         with self._changed:
             if len(self._waiting) >= self._most_waiting or self._stop_at is not None:
                 return False
-            self._waiting.append(decision)
+            self._waiting.append(self._with_room(decision))
             if self._thread is None or not self._thread.is_alive():  # also after a fork
                 self._start()
             if len(self._waiting) in {1, _BATCH}:  # the thread knows of the others
@@ -91,6 +94,15 @@ class DecisionWriter:
             self._lose(len(self._waiting))
             self._waiting.clear()
             self._thread, self._stop_at = None, None
+
+    def _with_room(self, decision: Decision) -> Decision:
+        """The decision, without its request when too many bytes of such wait already."""
+        if decision.request is None:
+            return decision
+        waiting = sum(len(each.request.message) for each in self._waiting if each.request)
+        if waiting + len(decision.request.message) <= MOST_REQUEST_BYTES:
+            return decision
+        return replace(decision, request=None)
 
     def _start(self) -> None:
         self._thread = threading.Thread(target=self._run, name="decisions", daemon=True)

@@ -18,17 +18,34 @@ _ROWS_AT_ONCE = 500
 _OF_PERSONS = frozenset({"patient_key", "user_key"})  # of feedback; they stand in the decisions
 
 
-def decisions(connection: Connection) -> Iterator[dict[str, Any]]:
-    """Each decision with its `cards`."""
+def decisions(
+    connection: Connection, *, requests: bool = False, only: str | None = None
+) -> Iterator[dict[str, Any]]:
+    """Each decision with its `cards`; with the `request` and its `language` where that is wanted.
+
+    A decision of which no request was kept has neither.
+    """
     card = tables.card.c
     columns = [card.card, card.rules, card.plans, card.suggestions, card.quieted, card.is_shadow]
-    for row in _rows(connection, select(tables.decision).order_by(tables.decision.c.at)):
+    asked = tables.request
+    query = select(tables.decision).order_by(tables.decision.c.at)
+    if only is not None:
+        query = query.where(tables.decision.c.decision_id == only)
+    if requests:
+        same = asked.c.decision_id == tables.decision.c.decision_id
+        query = query.add_columns(asked.c.request).outerjoin_from(tables.decision, asked, same)
+    for row in _rows(connection, query):
         cards = connection.execute(
             select(*columns)
             .where(tables.card.c.decision_id == row["decision_id"])
             .order_by(tables.card.c.card)
         )
-        yield _plain(row) | {"cards": [dict(card) for card in cards.mappings()]}
+        kept = row.pop("request", None) or {}
+        yield {
+            **_plain(row),
+            "cards": [dict(card) for card in cards.mappings()],
+            **({"language": kept["language"], "request": kept["message"]} if kept else {}),
+        }
 
 
 def feedback(connection: Connection, *, comments: bool = False) -> Iterator[dict[str, Any]]:

@@ -14,6 +14,8 @@ from cds_service.store.records import Override
 from cds_service.store.tables import card, comment, decision, feedback
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from sqlalchemy import Connection
 
     from cds_service.store.records import Persons
@@ -48,8 +50,11 @@ _PAST = (
 )
 
 
-def past(connection: Connection, tenant: str, persons: Persons) -> tuple[Override, ...]:
-    """The overrides of this user for this patient, newest first."""
+def past(
+    connection: Connection, tenant: str, persons: Persons, *, until: datetime | None = None
+) -> tuple[Override, ...]:
+    """The overrides of this user for this patient, newest first; those received by then."""
+    query = _PAST if until is None else _PAST.where(feedback.c.received <= until)
     asked = {"patient": persons.patient, "user": persons.user, "tenant": tenant}
     return tuple(
         Override(
@@ -58,5 +63,5 @@ def past(connection: Connection, tenant: str, persons: Persons) -> tuple[Overrid
             reason=(row.reason_system or "", row.reason_code) if row.reason_code else None,
             encounter=row.encounter_key,
         )
-        for row in connection.execute(_PAST, asked)
+        for row in connection.execute(query, asked)
     )

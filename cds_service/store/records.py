@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping  # noqa: TC003  dataclass fields are part of the interface
 from dataclasses import dataclass, field
 from datetime import date, datetime  # noqa: TC003  the same
-from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +104,19 @@ class Persons:
 
 
 @dataclass(frozen=True, slots=True)
+class KeptRequest:
+    """A hook call that can be asked again: patient data, so it never shows in a repr.
+
+    Attributes:
+        message: the request as JSON text, with what was read for it in `prefetch`.
+        language: the language in which it was answered.
+    """
+
+    message: bytes = field(repr=False)
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """What one hook call was answered with. Holds no patient data and no user.
 
@@ -116,7 +128,7 @@ class Decision:
         tenant: the client, where the site tells several apart.
         rule_verdicts: the rules by verdict; a rule that is nowhere in it was not met.
         persons: whom the cards were for; None when there were none.
-        request: what was asked and read; None unless the site keeps it. Patient data.
+        request: what was asked and read; None unless the site keeps it.
     """
 
     decision_id: str
@@ -132,7 +144,7 @@ class Decision:
     tenant: str = ""
     rule_verdicts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     persons: Persons | None = None
-    request: Mapping[str, Any] | None = field(default=None, repr=False)
+    request: KeptRequest | None = None
 
 
 @dataclass(frozen=True, slots=True)

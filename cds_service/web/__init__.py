@@ -103,6 +103,7 @@ def create_app(
             )
             for tenant in known
         },
+        keeps_requests=settings.keep_requests,
         tracer=tracer,
     )
     app = Flask(__name__)

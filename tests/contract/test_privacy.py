@@ -181,6 +181,14 @@ def test_nothing_of_a_call_stays_but_the_comment_of_a_clinician_in_the_store(tmp
 
 
 @pytest.mark.slow
+@pytest.mark.requirement("H1", "D8", "AUTHZ-11", "SEC-27")
+def test_where_requests_are_kept_the_store_alone_has_them_and_without_tokens(tmp_path):
+    seen, _ = leaks(tmp_path, KEEP_REQUESTS="yes", RETENTION_DAYS="30")
+    assert {name.partition(".sqlite3")[0] for name, _ in seen} == {"cds"}
+    assert {what for _, what in seen}.isdisjoint({"access token", "JWT", "query"})
+
+
+@pytest.mark.slow
 @pytest.mark.requirement("H1", "SEC-27", "SEC-28")
 def test_nothing_of_a_refused_call_stays(tmp_path):
     (tmp_path / "keys.json").write_text(json.dumps({"keys": [key("private-life").jwk()]}))

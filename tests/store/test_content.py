@@ -6,13 +6,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cds_service.store import CardRecord, Decision, FeedbackItem, Sender
+from cds_service import fhir_json
+from cds_service.store import CardRecord, Decision, FeedbackItem, KeptRequest, Sender
 
 NOW = datetime(2024, 6, 1, 12, 0, tzinfo=UTC)
 SERVICE = "low-back-pain-order-sign"
 
 
-def add(store, name, at, **members):
+def add(store, name, at, request=None, **members):
     """A decision with one card, and what its user did with it."""
     decision = Decision(
         decision_id=f"decision-{name}",
@@ -27,8 +28,10 @@ def add(store, name, at, **members):
         milliseconds=1.5,
         tenant="hospital",
         rule_verdicts={"cannot tell": ("lbpR07",)},
+        request=request,
     )
     assert store.record(decision)
+    assert store.flush(20)
     item = FeedbackItem(**{"card": name, "outcome": "overridden", "at": at, **members})
     store.add_feedback(Sender(SERVICE, "hospital"), [item], received=at)
 
@@ -42,6 +45,25 @@ def test_a_decision_is_exported_with_its_cards(either_store):
     assert row["rule_verdicts"] == {"cannot tell": ["lbpR07"]}
     assert row["cards"][0]["rules"] == ["lbpR16", "lbpR05"]
     assert row["cards"][0]["plans"] == ["https://x/lbpR16|1.0.0"]
+
+
+KEPT = b'{"prefetch":{"weight":{"value":70.10,"note":"nul \\u0000 \xe2\x82\xac"}}}'
+
+
+@pytest.mark.requirement("L2")
+def test_a_kept_request_comes_back_with_every_digit_and_character(either_store):
+    add(either_store, "c1", NOW, request=KeptRequest(KEPT, "nl"))
+    (row,) = either_store.decisions(requests=True)
+    assert fhir_json.encode(row["request"]) == KEPT
+    assert row["language"] == "nl"
+
+
+@pytest.mark.requirement("L2", "PHI-3")
+def test_a_decision_without_its_request_has_no_row_of_one(either_store, rows_of):
+    add(either_store, "c1", NOW)
+    (row,) = either_store.decisions(requests=True)
+    assert "request" not in row
+    assert rows_of("select * from decision_request") == []
 
 
 @pytest.mark.requirement("B7", "FB-22")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy
 
-from cds_service.store import Decision, Store
+from cds_service.store import Decision, KeptRequest, Store
 from cds_service.store.decision_writer import DecisionWriter
 
 NOW = datetime(2024, 6, 1, 12, 0, tzinfo=UTC)
@@ -45,6 +45,17 @@ def test_a_locked_database_delays_no_decision_and_loses_none(locked, rows_of):
     let_go()
     assert store.flush(20)
     assert rows_of("select count(*) from decision") == [(10,)]
+
+
+@pytest.mark.requirement("L2", "B3")
+def test_requests_that_wait_take_so_much_memory_and_the_decisions_are_kept(locked, rows_of):
+    store, let_go = locked
+    request = KeptRequest(b'"%s"' % (b"x" * 20_000_000), "nl")
+    assert all(store.record(decision(number, request=request)) for number in range(4))
+    let_go()
+    assert store.flush(20)
+    assert rows_of("select count(*) from decision") == [(4,)]
+    assert rows_of("select count(*) from decision_request") == [(2,)]
 
 
 @pytest.mark.requirement("B3")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cds_service.store import CardRecord, Decision, FeedbackItem, Sender, Store
+from cds_service.store import CardRecord, Decision, FeedbackItem, KeptRequest, Sender, Store
 from cds_service.store.database import Database
 from cds_service.store.retention import Pruner, Retention
 
@@ -67,6 +68,16 @@ def test_what_is_older_is_deleted_and_the_rest_is_kept(either_store, add, kept):
         add(days)
     prune(either_store)
     assert kept() == ({"decision-30", "decision-1"}, {"card-30", "card-1"})
+
+
+@pytest.mark.requirement("L2")
+def test_a_kept_request_goes_with_its_decision(either_store, rows_of):
+    for days in (31, 1):
+        kept = KeptRequest(b'{"hook":"order-sign"}', "nl")
+        assert either_store.record(replace(decision(days), request=kept))
+    assert either_store.flush()
+    prune(either_store)
+    assert rows_of("select decision_id from decision_request") == [("decision-1",)]
 
 
 def test_a_second_process_deletes_nothing_on_the_same_day(open_store, add, kept, either_store):
