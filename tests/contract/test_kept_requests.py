@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from itertools import islice
 from zoneinfo import ZoneInfo
 
@@ -208,3 +209,24 @@ def test_a_request_that_was_not_kept_is_told_as_such(keeping, monkeypatch, tmp_p
     assert (missing.exit_code, unknown.exit_code) == (2, 2)
     assert "its request was not kept" in missing.stderr
     assert "there is no such decision" in unknown.stderr
+
+
+@pytest.mark.requirement("L2")
+def test_overrides_count_in_a_decision_taken_again_as_they_did_then(keeping, answered):
+    client, run = keeping
+    request, (card, *_), _ = answered
+    entry = {
+        "card": card["uuid"],
+        "outcome": "overridden",
+        "outcomeTimestamp": datetime.now(UTC).isoformat(),
+        "overrideReason": {"reason": card["overrideReasons"][0]},
+    }
+    address = "/nl/cds-services/low-back-pain-order-sign"
+    assert client.post(f"{address}/feedback", {"feedback": [entry]}).status == 200
+
+    client.post(address, request)
+
+    rows, _ = kept_rows(client)
+    assert [any(each["quieted"] for each in row["cards"]) for row in rows] == [False, True]
+    replayed = run("decisions", "replay")
+    assert replayed.stdout == "2 decisions taken again, 0 not as they were\n"
