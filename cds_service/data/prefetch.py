@@ -32,7 +32,7 @@ from cds_service.data.templates import Query, Template, fill, patient_id
 from cds_service.errors import PrefetchUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from cds_service.data.deadline import Deadline
     from cds_service.data.fhir_client import FhirReader
@@ -93,7 +93,7 @@ def resolve(
     found, reads = _from_prefetch(templates, message.get("prefetch") or {}, queries)
     for job, answer in zip(reads, _answers(reads, message, reader, deadline), strict=True):
         found[job.template.key] = _concluded(job, answer)
-    drafts = [value for value in context.values() if is_resource(value)]
+    drafts = list(_resources_in(context))
     _check_patient(found, drafts, patient)
     keys = {template.key: found[template.key].key for template in templates}
     _check_musts(templates, found)
@@ -104,6 +104,12 @@ def resolve(
         if len(found[job.template.key].documents) > len(job.first)
     }
     return Prefetched(keys, ResourceIndex(documents + drafts), readings)
+
+
+def _resources_in(context: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The resources that stand in the context, alone or in an array."""
+    for value in context.values():
+        yield from filter(is_resource, value if isinstance(value, list) else (value,))
 
 
 @dataclass(frozen=True, slots=True)

@@ -182,14 +182,20 @@ class Timestamp(Member):
 
 
 class Bundle(Member):
-    """A Bundle of drafts, `type` optional (REQ-23); entries without a resource are left out."""
+    """A Bundle of drafts, `type` optional (REQ-23); entries without a resource are left out.
 
-    def __init__(self) -> None:
+    With `takes_array` an array of resources counts as the Bundle that it stands for (HK-AB-4).
+    """
+
+    def __init__(self, *, takes_array: bool = False) -> None:
         super().__init__(
             required=True, error_messages=_messages("an object with resourceType Bundle")
         )
+        self._takes_array = takes_array
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> dict[str, Any]:
+        if self._takes_array and isinstance(value, list):
+            value = {"resourceType": "Bundle", "entry": [{"resource": item} for item in value]}
         if not isinstance(value, Mapping) or value.get("resourceType") != "Bundle":
             raise self.make_error("invalid")
         entries = [] if value.get("entry") is None else value["entry"]
@@ -204,7 +210,7 @@ class Bundle(Member):
     def accepts(self) -> JsonSchema:
         """A FHIR Bundle with a resource in each entry."""
         resource = {"type": ["object", "null"], "properties": {"id": {"type": "string"}}}
-        return {
+        bundle = {
             "type": "object",
             "required": ["resourceType"],
             "properties": {
@@ -215,6 +221,9 @@ class Bundle(Member):
                 },
             },
         }
+        if not self._takes_array:
+            return bundle
+        return {"anyOf": [bundle, {"type": "array", "items": resource}]}
 
 
 def _wrong_entries(entries: list[Any]) -> Iterator[tuple[int, Any]]:
@@ -225,6 +234,33 @@ def _wrong_entries(entries: list[Any]) -> Iterator[tuple[int, Any]]:
             yield index, {"resource": ["must be an object, a FHIR resource"]}
         elif entry and not isinstance((entry.get("resource") or {}).get("id", ""), str):
             yield index, {"resource": {"id": ["must be a string"]}}
+
+
+class Resource(Member):
+    """One resource of a type, bare or under `resource`, as an example writes it (HK-AI-4)."""
+
+    def __init__(self, resource_type: str) -> None:
+        super().__init__(
+            required=True, error_messages=_messages(f"an object with resourceType {resource_type}")
+        )
+        self._type = resource_type
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> dict[str, Any]:
+        is_wrapped = isinstance(value, Mapping) and "resourceType" not in value
+        resource = value.get("resource") if is_wrapped else value
+        if not isinstance(resource, Mapping) or resource.get("resourceType") != self._type:
+            raise self.make_error("invalid")
+        return dict(resource)
+
+    def accepts(self) -> JsonSchema:
+        """A resource of the type."""
+        bare = {
+            "type": "object",
+            "required": ["resourceType"],
+            "properties": {"resourceType": {"const": self._type}},
+        }
+        wrapped = {"type": "object", "required": ["resource"], "properties": {"resource": bare}}
+        return {"anyOf": [bare, wrapped]}
 
 
 class Seconds(Member):

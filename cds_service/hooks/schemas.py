@@ -16,8 +16,8 @@ from marshmallow import ValidationError
 from cds_service.engine import HOOK_NAME
 from cds_service.errors import RequestError, Where
 from cds_service.hooks import message_fields
+from cds_service.hooks.contexts import CONTEXTS
 from cds_service.hooks.message_fields import (
-    Bundle,
     Choice,
     JsonSchema,
     ListOf,
@@ -27,7 +27,6 @@ from cds_service.hooks.message_fields import (
     Seconds,
     Text,
     Timestamp,
-    id_of,
 )  # fmt: skip
 from cds_service.store import FeedbackItem
 
@@ -101,30 +100,7 @@ def feedback_json_schema() -> JsonSchema:
     return _FEEDBACK.json_schema()
 
 
-# The request: one envelope, one context per hook (section 9 of the requirements).
-
-
-def _context(*, encounter: bool = False, **more: Member) -> Object:
-    return Object(
-        required=True,
-        members={
-            "userId": Text(required=True),
-            "patientId": id_of("Patient", required=True),
-            "encounterId": id_of("Encounter", required=encounter),
-            **more,
-        },
-    )
-
-
-_CONTEXTS: Mapping[str, Object] = {
-    "patient-view": _context(),
-    "encounter-start": _context(encounter=True),
-    "order-sign": _context(draftOrders=Bundle()),
-    "order-select": _context(
-        draftOrders=Bundle(),
-        selections=ListOf(Text(required=True), "an array of strings", required=True),
-    ),
-}
+# The request: one envelope, one context per hook.
 
 
 def _request_schema(hook: str) -> MessageSchema:
@@ -150,7 +126,7 @@ def _envelope(context: Object) -> MessageSchema:
     )
 
 
-_REQUESTS = {hook: _envelope(context) for hook, context in _CONTEXTS.items()}
+_REQUESTS = {hook: _envelope(context) for hook, context in CONTEXTS.items()}
 
 
 # Feedback.

@@ -681,10 +681,17 @@ def test_fetched_data_about_another_patient_is_refused(reader: FhirReader, stub:
         run(reader, by_server(stub))
 
 
-@pytest.mark.requirement("REQ-21")
-def test_draft_orders_about_another_patient_are_refused() -> None:
-    draft = {"resourceType": "ServiceRequest", "id": "s", "subject": {"reference": "Patient/p2"}}
-    sent = message({"conditions": None}, context={"draftOrders": bundle(entry(draft, None))})
+OF_ANOTHER = {"resourceType": "ServiceRequest", "id": "s", "subject": {"reference": "Patient/p2"}}
+
+
+@pytest.mark.requirement("REQ-21", "E9")
+@pytest.mark.parametrize(
+    "value",
+    [bundle(entry(OF_ANOTHER, None)), OF_ANOTHER, [{"resourceType": "Task"}, OF_ANOTHER]],
+    ids=["in a Bundle", "alone", "in an array"],
+)
+def test_what_the_context_holds_about_another_patient_is_refused(value: Any) -> None:
+    sent = message({"conditions": None}, context={"draftOrders": value})
 
     with pytest.raises(PrefetchUnavailable, match="another patient in the context"):
         resolve([template()], sent, reader=None, deadline=Deadline(30))

@@ -13,8 +13,19 @@ from cds_service.errors import RequestError
 from cds_service.hooks.schemas import load_feedback, load_request
 
 DRAFT = {"resourceType": "ServiceRequest", "id": "mri", "status": "draft"}
+USER = {"userId": "Practitioner/1", "patientId": "p"}
+
+
+def resource(kind):
+    return {"resourceType": kind, "id": "1", "patient": {"reference": "Patient/p"}}
+
+
+def bundle(kind):
+    return {"resourceType": "Bundle", "entry": [{"resource": resource(kind)}]}
+
+
 CONTEXT = {
-    "patient-view": {"userId": "Practitioner/1", "patientId": "p"},
+    "patient-view": USER,
     "encounter-start": {"userId": "Practitioner/1", "patientId": "p", "encounterId": "e"},
     "order-sign": {
         "userId": "Practitioner/1",
@@ -27,6 +38,22 @@ CONTEXT = {
         "draftOrders": {"resourceType": "Bundle", "entry": [{"resource": DRAFT}]},
         "selections": ["ServiceRequest/mri"],
     },
+}
+VISIT = CONTEXT["encounter-start"]
+CONTEXT |= {
+    "encounter-discharge": VISIT,
+    "order-dispatch": {
+        "patientId": "p",
+        "dispatchedOrders": ["ServiceRequest/mri"],
+        "performer": "Organization/1",
+    },
+    "appointment-book": USER | {"appointments": bundle("Appointment")},
+    "allergyintolerance-create": USER | {"allergyIntolerance": resource("AllergyIntolerance")},
+    "medication-refill": {"patientId": "p", "medications": bundle("MedicationRequest")},
+    "medication-verify": USER | {"medication": resource("MedicationRequest")},
+    "medication-prescribe": USER | {"medications": bundle("MedicationRequest")},
+    "order-review": USER | {"orders": bundle("ServiceRequest")},
+    "problem-list-item-create": USER | {"conditions": bundle("Condition")},
 }
 MANDATORY = [(hook, member) for hook, context in CONTEXT.items() for member in context]
 
@@ -67,6 +94,9 @@ def test_a_plain_message_of_each_hook_is_taken(hook):
     "HK-ES-1",
     "HK-ES-2",
     "HK-ES-3",
+    *("HK-OD-1", "HK-OD-2", "HK-OD-3", "HK-ED-1", "HK-ED-2", "HK-ED-3"),
+    *("HK-AB-1", "HK-AB-2", "HK-AB-4", "HK-AI-1", "HK-AI-2", "HK-AI-4", "HK-MR-2", "HK-MR-4"),
+    *("HK-PL-1", "HK-PL-2", "HK-PL-4", "HK-MV-1", "HK-MV-2", "HK-MV-4", "HK-MP-1", "HK-OR-1"),
 )
 def test_a_required_member_of_the_context_is_named_when_it_is_wrong(hook, member, value):
     body = message(hook, {member: value})
@@ -142,6 +172,30 @@ def test_unknown_members_pass_untouched():
 def test_the_context_of_an_unknown_hook_passes_untouched():
     body = {"hook": "org.example.new", "hookInstance": "i", "context": {"patientId": 5}}
     assert load_request(body, "org.example.new")["context"] == {"patientId": 5}
+
+
+@pytest.mark.requirement("HK-AB-4")
+def test_an_array_of_appointments_counts_as_their_bundle():
+    sent = message("appointment-book", {"appointments": [resource("Appointment")]})
+    context = load_request(sent, "appointment-book")["context"]
+    assert context["appointments"] == bundle("Appointment")
+
+
+@pytest.mark.requirement("HK-AI-4")
+def test_an_allergy_may_stand_under_resource():
+    allergy = resource("AllergyIntolerance")
+    sent = message("allergyintolerance-create", {"allergyIntolerance": {"resource": allergy}})
+    context = load_request(sent, "allergyintolerance-create")["context"]
+    assert context["allergyIntolerance"] == allergy
+
+
+@pytest.mark.requirement("HK-AI-4", "HK-MV-4")
+@pytest.mark.parametrize("hook", ["allergyintolerance-create", "medication-verify"])
+def test_a_resource_of_another_type_is_refused(hook):
+    (name,) = CONTEXT[hook].keys() - USER.keys()
+    assert f"context.{name}: must be an object" in problem(
+        message(hook, {name: resource("Patient")}), hook
+    )
 
 
 @pytest.mark.requirement("VER-3")
