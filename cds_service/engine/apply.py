@@ -77,12 +77,15 @@ def apply(
         resource=situation.resource,
         focus=Incomplete() if situation.resource is None else situation.resource,
     )
-    run = _Run(situation, known)
-    actions = run.judge_all(plan.actions, plan, plan.id, evaluation, first_match=False)
-    outcome = Outcome(plan, situation.subject, actions)
-    if plan.quieting is None or not outcome.fired:
-        return outcome
-    return replace(outcome, since=_day(plan.quieting.since, evaluation))
+    try:
+        run = _Run(situation, known)
+        actions = run.judge_all(plan.actions, plan, plan.id, evaluation, first_match=False)
+        outcome = Outcome(plan, situation.subject, actions)
+        if plan.quieting is None or not outcome.fired:
+            return outcome
+        return replace(outcome, since=_day(plan.quieting.since, evaluation))
+    finally:
+        evaluation.forget()
 
 
 @dataclass(frozen=True, slots=True)

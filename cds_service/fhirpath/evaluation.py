@@ -82,9 +82,10 @@ class Evaluation:
         self.focus: list[Any] = wrap(resource if focus is None else focus)
         self.budget = Budget(max_steps, max_items)
         self.parent: Evaluation | None = None
-        self.root: Evaluation = self
+        self.root: Evaluation | None = None
         self.bound: frozenset[str] = frozenset()
         self.memo: dict[Any, Any] = {}
+        self._memos = [self.memo]
         self._bound_around: frozenset[str] = frozenset()
         self.wrapped: dict[tuple[str, str | None], list[Any]] = {}
         self._resolved: dict[str, Any] = {}
@@ -94,12 +95,15 @@ class Evaluation:
         """A child scope with more variables; what does not read them is not evaluated again."""
         bound = frozenset(variables)
         child = Evaluation.__new__(Evaluation)
+        memo: dict[Any, Any] = {}
+        self._memos.append(memo)
         child.__dict__.update(
             self.__dict__,
             variables=variables,
             parent=self,
+            root=self.root or self,
             bound=bound,
-            memo={},
+            memo=memo,
             _bound_around=self._bound_around | bound,
             wrapped={},
         )
@@ -108,11 +112,20 @@ class Evaluation:
     def home(self, reads: frozenset[str]) -> Evaluation:
         """The outermost scope in which something that reads these variables has the same value."""
         if self._bound_around.isdisjoint(reads):
-            return self.root
+            return self.root or self
         scope = self
         while scope.parent is not None and scope.bound.isdisjoint(reads):
             scope = scope.parent
         return scope
+
+    def forget(self) -> None:
+        """Let go of what was remembered here and in all child scopes, when no more is asked.
+
+        Frames are remembered, and refer to their evaluation: in such a circle all data of the
+        request would stay until garbage is searched for.
+        """
+        for memo in self._memos:
+            memo.clear()
 
     def variable(self, name: str, kind: str | None) -> list[Any]:
         """The collection that `%name` stands for; its JSON is of the FHIR type `kind` if given."""

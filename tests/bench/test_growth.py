@@ -5,6 +5,7 @@ Counted in the steps of the budget, not in time.
 
 from __future__ import annotations
 
+import gc
 import sys
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -139,3 +140,12 @@ def test_a_definition_is_evaluated_once_for_a_row():
     )
     assert program.evaluate(evaluation, evaluation.focus) == [False]
     assert before - evaluation.budget.steps == 2 + 2  # two `where`, and the components once
+
+
+def test_no_data_of_a_call_waits_for_garbage_collection():
+    """A chart that stays until garbage is searched for costs memory, and that search its time."""
+    service, body = hooks(), message(20)
+    service.call(SERVICE, body, now=NOW, decision_id=UUID(int=0))
+    gc.collect()
+    service.call(SERVICE, body, now=NOW, decision_id=UUID(int=0))
+    assert gc.collect() == 0
