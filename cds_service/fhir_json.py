@@ -309,7 +309,8 @@ _REFERENCE = re.compile(
     r"(?:(?i:https?)://[^?#|\s]+/)?([A-Z][A-Za-z]+)/([^/?#|\s]+)(?:/_history/[^/?#|\s]+)?"
 )
 _URN = "urn:uuid:"
-_PATIENT_MEMBERS = ("subject", "patient", "beneficiary", "for", "individual")
+PATIENT_MEMBERS = ("subject", "patient", "beneficiary", "for", "individual")
+"""Where a resource says whom it is about; the first one is by far the most usual."""
 
 
 def resources(bundle: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -349,7 +350,7 @@ def same_reference(a: str, b: str) -> bool:
 
 def patient_references(resource: Mapping[str, Any]) -> Iterator[str]:
     """Every reference by which a resource says whom it is about (a Group or Device as well)."""
-    for member in _PATIENT_MEMBERS:
+    for member in PATIENT_MEMBERS:
         value = resource.get(member)
         if value is None:
             continue

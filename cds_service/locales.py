@@ -6,6 +6,7 @@ Pure: the same arguments give the same text. Formats are those of Unicode CLDR.
 from __future__ import annotations
 
 from datetime import date, time
+from decimal import Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,6 @@ from babel import Locale, dates, lists, numbers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from decimal import Decimal
 
 LANGUAGES = ("en", "de", "nl", "nb")
 
@@ -31,7 +31,14 @@ def _locale(language: str) -> Locale:
 
 def number(value: int | Decimal, language: str) -> str:
     """A number with every recorded decimal, zeros at the end as well."""
-    exponent = 0 if isinstance(value, int) else value.as_tuple().exponent
+    return _number(str(value), language)
+
+
+@lru_cache(maxsize=4096)
+def _number(written: str, language: str) -> str:
+    """The same for its digits: equal numbers may have been recorded with other decimals."""
+    value = Decimal(written)
+    exponent = value.as_tuple().exponent
     digits = -exponent if isinstance(exponent, int) and exponent < 0 else 0
     pattern = "#,##0." + "0" * digits if digits else "#,##0"
     return str(numbers.format_decimal(value, format=pattern, locale=_locale(language)))
@@ -56,6 +63,8 @@ def clock(hour: int, minute: int, language: str) -> str:
 
 def listing(items: Sequence[str], language: str) -> str:
     """The items as the end of a sentence: `a, b and c`."""
+    if len(items) == 1:
+        return items[0]
     return str(lists.format_list(items, style="standard", locale=_locale(language)))
 
 

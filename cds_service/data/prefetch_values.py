@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 Source = Literal["prefetch", "fhir-server", "none"]
 
 
+_BESIDE = ("include", "outcome")  # modes of what came with the results
+
+
 class State(Enum):
     """What is known about a key."""
 
@@ -127,38 +130,32 @@ class _Sorted:
 
 
 def _sort(resource_type: str | None, bundles: Sequence[Mapping[str, Any]]) -> _Sorted:
+    """The resources of the Bundles by what they are there for, as `search.mode` says it.
+
+    One on two pages counts once, by its id. All entries of a call pass here: no call for each.
+    """
     own: dict[object, Mapping[str, Any]] = {}
     others: list[Mapping[str, Any]] = []
     included: list[Mapping[str, Any]] = []
     has_failed = has_holes = False
     for entry in chain.from_iterable(map(entries, bundles)):
         resource = entry.get("resource")
-        mode = _mode(entry)
-        if not isinstance(resource, dict) or not is_resource(resource):
+        kind = resource.get("resourceType") if isinstance(resource, dict) else None
+        search = entry.get("search")
+        mode = search.get("mode") if isinstance(search, dict) else None
+        if not isinstance(resource, dict) or not isinstance(kind, str):
             has_holes |= mode != "outcome"
-        elif resource["resourceType"] == "OperationOutcome":
+        elif kind == "OperationOutcome":
             has_failed |= _is_error(resource)
-        elif mode in {"include", "outcome"}:
+        elif mode in _BESIDE:
             included.append(resource)
-        elif resource_type not in {None, resource["resourceType"]}:
+        elif resource_type is not None and kind != resource_type:
             others.append(resource)
         else:
-            own.setdefault(_identity(resource), resource)
+            identifier = resource.get("id")
+            is_named = isinstance(identifier, str) and identifier
+            own.setdefault((kind, identifier) if is_named else id(resource), resource)
     return _Sorted(tuple(own.values()), tuple(others), tuple(included), has_failed, has_holes)
-
-
-def _identity(resource: Mapping[str, Any]) -> object:
-    """Type and id, so that a resource on two pages counts once; without an id, the object."""
-    identifier = resource.get("id")
-    is_named = isinstance(identifier, str) and identifier
-    return (resource["resourceType"], identifier) if is_named else id(resource)
-
-
-def _mode(entry: Mapping[str, Any]) -> str | None:
-    """Why the entry is in the Bundle: `match`, `include` or `outcome`, if it says."""
-    search = entry.get("search")
-    mode = search.get("mode") if isinstance(search, dict) else None
-    return mode if isinstance(mode, str) else None
 
 
 def _gap(found: _Sorted, total: Any) -> str | None:

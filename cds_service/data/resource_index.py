@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cds_service import fhir_json
-from cds_service.data.prefetch_values import entries, is_resource
+from cds_service.data.prefetch_values import entries
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -19,7 +19,7 @@ def listed(documents: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, Mappin
             continue
         for entry in entries(document):
             resource = entry.get("resource")
-            if isinstance(resource, dict) and is_resource(resource):
+            if isinstance(resource, dict) and isinstance(resource.get("resourceType"), str):
                 url = entry.get("fullUrl")
                 yield url if isinstance(url, str) else "", resource
 
@@ -83,7 +83,10 @@ def is_of_another_patient(
     """
     if resource["resourceType"] == "Patient":
         return resource.get("id") not in (None, patient_id)
-    own = f"Patient/{patient_id}"
+    own, subject = f"Patient/{patient_id}", resource.get("subject")
+    is_named = isinstance(subject, dict) and subject.get("reference") == own
+    if is_named and resource.keys().isdisjoint(fhir_json.PATIENT_MEMBERS[1:]):
+        return False  # as nearly all say it, and cheap to tell
     for reference in fhir_json.patient_references(resource):
         if reference != own and _names_another(reference, patient_id, names):
             return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
@@ -122,5 +123,6 @@ def _bare_id(value: Any, field: str) -> str:
     return text
 
 
+@lru_cache(maxsize=1024)  # of the templates' own text, which is the same in every call
 def _quoted(text: str) -> str:
     return quote(text, safe="/?&=:,|$%-._~+*'();@!")

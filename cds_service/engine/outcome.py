@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
@@ -35,6 +34,7 @@ class Verdict(StrEnum):
     SHADOW = "shadow"
 
 
+_FIRED = Verdict.FIRED  # looked up once: a member of an enumeration is no plain attribute
 IN_SHADOW = "in shadow: it applies, is logged and is not shown"
 
 
@@ -94,7 +94,7 @@ class ActionOutcome(NamedTuple):
     @property
     def fired(self) -> tuple[ActionOutcome, ...]:
         """The children that apply."""
-        return tuple(child for child in self.children if child.verdict is Verdict.FIRED)
+        return tuple([child for child in self.children if child.verdict is _FIRED])
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +117,27 @@ class Outcome:
     @property
     def fired(self) -> tuple[ActionOutcome, ...]:
         """The top-level actions that apply."""
-        return tuple(item for item in self.actions if item.verdict is Verdict.FIRED)
+        return tuple([item for item in self.actions if item.verdict is _FIRED])
+
+    def has(self, verdict: Verdict) -> bool:
+        """Whether any action came to this verdict."""
+        level = self.actions
+        while level:
+            if any(item.verdict is verdict for item in level):
+                return True
+            level = tuple([child for item in level for child in item.children])
+        return False
+
+    def by_verdict(self) -> dict[Verdict, list[ActionOutcome]]:
+        """Every action outcome under its verdict, in document order; each verdict is there."""
+        found: dict[Verdict, list[ActionOutcome]] = {verdict: [] for verdict in Verdict}
+        for item in self.walk():
+            found[item.verdict].append(item)
+        return found
 
     def counts(self) -> dict[str, int]:
         """How many actions came to each verdict."""
-        found = Counter(item.verdict for item in self.walk())
-        return {verdict.value: found[verdict] for verdict in Verdict}
+        return {verdict.value: len(found) for verdict, found in self.by_verdict().items()}
 
 
 def _in_document_order(actions: tuple[ActionOutcome, ...]) -> Iterator[ActionOutcome]:
@@ -130,4 +145,5 @@ def _in_document_order(actions: tuple[ActionOutcome, ...]) -> Iterator[ActionOut
     while pending:
         action = pending.pop()
         yield action
-        pending.extend(reversed(action.children))
+        if action.children:
+            pending.extend(reversed(action.children))

@@ -307,6 +307,8 @@ def _within_budget(drafts: list[Draft], plan: Plan, reader: Reader) -> list[Draf
 
 def _unjudged(outcome: Outcome, reader: Reader) -> Iterator[Draft]:
     """The card about what was left out or failed, outside the budget; none when nothing was."""
+    if not outcome.has(Verdict.ERROR):
+        return
     parts = (
         (unjudged.LEFT_OUT, [item.title for item in unjudged.left_out_of(outcome)]),
         (unjudged.FAILED, [plan.title for plan in unjudged.failed_of(outcome)]),

@@ -13,18 +13,20 @@ from cds_service.hooks import cards
 from cds_service.store import CardRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from uuid import UUID
 
     from cds_service.engine import ActionOutcome, Outcome
     from cds_service.hooks.quieting import QuietCard
 
 
-def rule_verdicts(outcome: Outcome, shown: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+def rule_verdicts(
+    judged: Mapping[Verdict, Sequence[ActionOutcome]], shown: tuple[str, ...]
+) -> dict[str, tuple[str, ...]]:
     """The rules that cards carry; of the others those not shown or not judged; by verdict."""
     found = {str(Verdict.FIRED): shown}
     for verdict in (Verdict.QUIET, Verdict.SHADOW, Verdict.CANNOT_TELL, Verdict.ERROR):
-        rules = (_rule(item) for item in outcome.walk() if item.verdict is verdict)
+        rules = map(_rule, judged[verdict])
         found[str(verdict)] = tuple(
             dict.fromkeys(rule for rule in rules if rule is not None and rule not in shown)
         )

@@ -9,6 +9,7 @@ from cds_service import fhir_json
 from cds_service.data import prefetch
 from cds_service.data.deadline import Deadline
 from cds_service.engine import Outcome, Situation, apply
+from cds_service.engine.outcome import Verdict
 from cds_service.errors import UnknownService, did_you_mean, short
 from cds_service.fhirpath import Incomplete
 from cds_service.hooks import (
@@ -260,6 +261,7 @@ class HookService:
             shown = cards.from_outcome(outcome, reader)
         if question.tenant is not None:
             shown = adaptation.for_client(shown, question.tenant.client_profile)
+        judged = outcome.by_verdict()
         decision = Decision(
             decision_id=str(situation.decision_id),
             at=situation.now,
@@ -271,12 +273,16 @@ class HookService:
             cards=(
                 *(decision_record.shown_card(card) for card in shown),
                 *(decision_record.quiet_card(card, reader.decision_id) for card in quiet),
-                *decision_record.shadow_cards(outcome, reader.decision_id),
+                *(
+                    decision_record.shadow_cards(outcome, reader.decision_id)
+                    if judged[Verdict.SHADOW]
+                    else ()
+                ),
             ),
-            verdicts=outcome.counts(),
+            verdicts={verdict.value: len(found) for verdict, found in judged.items()},
             milliseconds=0.0,
             tenant=question.tenant.id if question.tenant else "",
-            rule_verdicts=decision_record.rule_verdicts(outcome, cards.rules_shown(shown)),
+            rule_verdicts=decision_record.rule_verdicts(judged, cards.rules_shown(shown)),
             persons=recalled.persons,
             request=question.kept,
         )
