@@ -26,6 +26,8 @@ _TONES: Mapping[Verdict, str] = {
     Verdict.NOT_MET: "quiet",
     Verdict.CANNOT_TELL: "bad",
     Verdict.ERROR: "bad",
+    Verdict.QUIET: "quiet",
+    Verdict.SHADOW: "quiet",
 }
 
 

@@ -7,6 +7,7 @@ import os
 import pty
 import subprocess
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -14,6 +15,7 @@ from plans import apply_first, condition, plan
 from shared_data import REPOSITORY
 
 from cds_service.authoring.explanation_page import html
+from cds_service.engine.outcome import Verdict
 from cds_service.fhirpath import Incomplete
 
 CONDITION = {
@@ -95,6 +97,14 @@ def test_a_page_names_the_prefetch_key_that_would_have_told():
 
 def test_what_stands_in_a_text_is_no_markup():
     assert "Ask <her>" in page_of("true").text
+
+
+@pytest.mark.parametrize("verdict", Verdict)
+def test_a_page_tells_every_verdict(verdict):
+    outcome = apply_first(plan("p", {"id": "a", "title": "Ask"}), traced=True)
+    told = replace(outcome, actions=(outcome.actions[0]._replace(verdict=verdict),))
+
+    assert f"{verdict} p/a Ask" in Reader(html(told, language="en", keys=[])).text
 
 
 COMMAND = [sys.executable, "-m", "cds_service", "explain", "low-back-pain-order-sign"]
