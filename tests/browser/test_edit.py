@@ -97,6 +97,14 @@ def test_a_changed_threshold_turns_a_case_red(page):
     assert int(page.text_content("#count-cases")) == page.locator(f"{TRIED} .fail").count()
 
 
+def test_above_the_cards_of_a_case_that_fails_stands_why_it_does(page):
+    type_over(page, "%W8).isTrue", "%W6).isTrue")
+    page.wait_for_selector(f"{TRIED} .fail", state="attached")
+    page.click("#tab-preview")
+
+    assert "lbpR19 did not appear" in page.text_content("#panel-preview .fail")
+
+
 def test_the_cards_of_a_chosen_case_are_shown_with_the_text_as_it_stands(page):
     type_over(page, "MRI now only if it would change treatment.", "think before you scan.")
     page.wait_for_selector("#panel-preview h3:has-text('think')", state="attached")
