@@ -13,9 +13,10 @@ import click
 from cds_service.authoring import case_diff
 from cds_service.authoring.case_watch import CaseWatch
 from cds_service.data import watching
+from cds_service.errors import ContentError, ContentErrors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
     from zoneinfo import ZoneInfo
 
@@ -36,14 +37,14 @@ def follow(
 ) -> None:
     """Run the cases, then those that each save touches, until Ctrl-C or `stop`.
 
-    Raises ContentErrors where the content cannot be loaded to begin with.
+    Content that cannot be loaded to begin with is waited for.
     """
     saves: SimpleQueue[frozenset[Path]] = SimpleQueue()
     thread = Thread(target=_collect, args=(root, stop, saves), name="case-watch", daemon=True)
     thread.start()  # before anything is read, so that no save is missed
-    watch = CaseWatch(root, directory, zone, wanted)
-    gc.freeze()  # what is compiled stays; looking through it again would take longer than a case
     try:
+        watch = _begun(root, saves, lambda: CaseWatch(root, directory, zone, wanted))
+        gc.freeze()  # what is compiled stays; looking through it again takes longer than a case
         _run(watch, saves, verbose=verbose)
         click.echo(f"watching {directory}: {_state(watch)}; Ctrl-C ends")
         while not stop.is_set():
@@ -56,6 +57,24 @@ def follow(
         thread.join()
 
 
+def _begun(
+    root: Path, saves: SimpleQueue[frozenset[Path]], begin: Callable[[], CaseWatch]
+) -> CaseWatch:
+    """The watch, as soon as the content can be loaded; until then each save is an attempt."""
+    while True:
+        try:
+            return begin()
+        except (ContentError, ContentErrors) as error:
+            problems = error.problems if isinstance(error, ContentErrors) else (error,)
+            click.echo("\n".join(str(problem) for problem in problems))
+        click.echo("nothing is in force yet: no case can run before this is mended and saved")
+        click.echo(f"\nsaved {_names(saves.get(), root)}")
+
+
+def _names(paths: frozenset[Path], root: Path) -> str:
+    return ", ".join(sorted(str(path.resolve().relative_to(root.resolve())) for path in paths))
+
+
 def _collect(root: Path, stop: Event, saves: SimpleQueue[frozenset[Path]]) -> None:
     for changed in watching.changes(root, stop):
         saves.put(changed)
@@ -63,8 +82,7 @@ def _collect(root: Path, stop: Event, saves: SimpleQueue[frozenset[Path]]) -> No
 
 def _take_in(watch: CaseWatch, paths: frozenset[Path]) -> None:
     """Tell what was saved, and why it is not in force where it has problems."""
-    names = ", ".join(sorted(str(path.resolve().relative_to(watch.root)) for path in paths))
-    click.echo(f"\nsaved {names}")
+    click.echo(f"\nsaved {_names(paths, watch.root)}")
     watch.saved(paths)
     for problem in watch.problems:
         click.echo(str(problem))

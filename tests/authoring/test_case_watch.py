@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 from queue import Empty, Queue
 from threading import Thread
 
@@ -125,16 +126,22 @@ def folder(tmp_path):
     return tmp_path
 
 
-@pytest.fixture
-def watching(folder):
+@contextmanager
+def watched(folder):
     running = Watching(folder, "-v")
     try:
-        running.until("Ctrl-C ends")
         yield running
     finally:
         running.process.kill()
         running.process.wait()
         running.reader.join()
+
+
+@pytest.fixture
+def watching(folder):
+    with watched(folder) as running:
+        running.until("Ctrl-C ends")
+        yield running
 
 
 def run_cases(lines):
@@ -201,6 +208,18 @@ def test_broken_json_shows_its_place_and_the_last_good_state_answers(watching):
     assert any(line.startswith("a/PlanDefinition.json:") for line in lines)
     after = watching.save("a/cases/one.json", case("Still one", FOUND, cards=[{"rule": "rule-a"}]))
     assert "pass  a/cases/one.json  Still one" in after
+
+
+def test_what_is_broken_at_the_start_is_told_and_waited_for(folder):
+    path = folder / "a" / "PlanDefinition.json"
+    good = path.read_text()
+    path.write_text(good.replace("%enough", "%enuogh"))
+
+    with watched(folder) as running:
+        told = running.until("nothing is in force yet")
+        assert any("did you mean '%enough'" in line for line in told)
+        path.write_text(good)
+        assert running.until("Ctrl-C ends")[-1].endswith("3 cases, 0 failing; Ctrl-C ends")
 
 
 def test_an_expression_with_a_mistake_shows_its_line_and_the_mended_file_is_taken_in(watching):
