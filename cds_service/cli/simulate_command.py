@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cds_service import config
-from cds_service.authoring import revisions
+from cds_service.authoring import case_request, revisions
 from cds_service.cli.arguments import FOLDER, content_root
 from cds_service.data import plan_library
 from cds_service.hooks.service import PROFILES, HookService
@@ -20,11 +20,13 @@ from cds_service.simulation import evaluation, local_engine, report, visits
 from cds_service.simulation import result as results
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from cds_service.simulation.evaluation import Judge, Judgement
 
 LEAST_KEY_BYTES = 16
+_SNOMED_CT = "http://snomed.info/sct"
 _DAY = click.DateTime(["%Y-%m-%d"])
 _READ = click.Path(exists=True, path_type=Path)
 _WRITTEN = click.Path(dir_okay=False, path_type=Path)
@@ -39,6 +41,7 @@ _WRITTEN = click.Path(dir_okay=False, path_type=Path)
 @click.option("--on", type=_DAY, help="One visit of everybody on this day, not those recorded.")
 @click.option("--hook", "hooks", multiple=True, type=click.Choice(visits.HOOKS), help="Only this.")
 @click.option("--profile", type=click.Choice(PROFILES), help="CDS_PROFILE when left out.")
+@click.option("--specialty", metavar="SYSTEM|CODE", help="Of the user; SNOMED CT by default.")
 @click.option("--drop-undated", is_flag=True, help="Data without a date are in no chart.")
 @click.option("--engine", type=click.Choice(["local", "spark"]), default="local")
 @click.option("--workers", type=click.IntRange(min=1), help="Processes; all cores by default.")
@@ -54,6 +57,7 @@ def simulate(  # noqa: PLR0913, PLR0917  one parameter for each option
     on: datetime | None,
     hooks: tuple[str, ...],
     profile: str | None,
+    specialty: str | None,
     drop_undated: bool,  # noqa: FBT001  a flag of the command line
     engine: str,
     workers: int | None,
@@ -75,6 +79,7 @@ def simulate(  # noqa: PLR0913, PLR0917  one parameter for each option
         hooks=hooks or visits.HOOKS,
         profile=profile or settings.profile,
         keeps_undated=not drop_undated,
+        user=_user(specialty) if specialty else case_request.GENERAL_PRACTITIONER,
     )
     judge = evaluation.Judge(
         HookService(plan_library.load(content_root(plans))),
@@ -93,6 +98,19 @@ def simulate(  # noqa: PLR0913, PLR0917  one parameter for each option
     else:
         report.write(result, form, output)
         click.echo(f"{output}: {result.tally.calls} calls")
+
+
+def _user(specialty: str) -> Mapping[str, Any]:
+    """A user with this specialty, told as FHIR searches tell a token: `system|code` or `code`."""
+    system, bar, code = specialty.rpartition("|")
+    if not code or (bar and not system):
+        raise click.UsageError(
+            f"--specialty '{specialty}' names no code of a system: write SYSTEM|CODE, or the code "
+            "alone where it is of SNOMED CT"
+        )
+    coding = {"system": system or _SNOMED_CT, "code": code}
+    role = {"resourceType": "PractitionerRole", "id": "user"}
+    return {**role, "specialty": [{"coding": [coding]}]}
 
 
 def _key(path: Path | None) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_URL, uuid5
 
@@ -101,6 +101,7 @@ class Scope:
         hooks: the hooks that the EHR calls.
         profile: the guideline profile.
         keeps_undated: whether resources without a date are in every chart.
+        user: the PractitionerRole of the one who calls.
     """
 
     zone: ZoneInfo
@@ -110,6 +111,7 @@ class Scope:
     hooks: tuple[str, ...] = visits.HOOKS
     profile: str | None = None
     keeps_undated: bool = True
+    user: Mapping[str, Any] = field(default_factory=lambda: case_request.GENERAL_PRACTITIONER)
 
 
 def kinds(services: Sequence[HookService]) -> frozenset[str]:
@@ -224,7 +226,13 @@ class Judge:
         chart: Sequence[Mapping[str, Any]],
     ) -> Shown:
         call_name = json.dumps([name, moment.at.isoformat(), service.id])
-        described = {"name": call_name, "data": chart, "draftOrders": moment.drafts}
+        user = self.scope.user
+        described = {
+            "name": call_name,
+            "data": [*chart, user],
+            "draftOrders": moment.drafts,
+            "userId": f"{user['resourceType']}/{user['id']}",
+        }
         try:
             answer = hooks.call(
                 service.id,

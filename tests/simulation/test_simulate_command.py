@@ -59,6 +59,42 @@ def of(found, patient_id, **wanted):
     } - {""}
 
 
+SCREENED = (
+    REPOSITORY
+    / "plan_definitions/referral/R14/cases"
+    / ("a-physiotherapist-sees-a-positive-red-flag-screen-refer-to-the-gp.json")
+)
+ON_THE_DAY = ("--on", "2024-06-01", "--profile", "nl", "--hook", "patient-view")
+
+
+@pytest.mark.parametrize(
+    ("asked", "is_shown"),
+    [
+        (["--specialty", "http://snomed.info/sct|36682004"], True),
+        (["--specialty", "36682004"], True),
+        (["--specialty", "394810000"], False),
+        ([], False),
+    ],
+    ids=["physiotherapist", "of-snomed-ct", "rheumatologist", "general-practitioner"],
+)
+def test_a_rule_for_physiotherapists_speaks_to_them_alone(tmp_path, asked, is_shown):
+    """R14 refers a positive red-flag screen to the GP: from physiotherapy, and from nobody else."""
+    (tmp_path / "chart.json").write_text(
+        json.dumps(bundle(*json.loads(SCREENED.read_text())["data"]))
+    )
+
+    done = run(PLANS, "--cohort", tmp_path, *ON_THE_DAY, *asked, "--format", "csv")
+
+    assert ("lbpR14" in done.stdout) is is_shown
+
+
+@pytest.mark.parametrize("specialty", ["http://snomed.info/sct|", "|36682004"])
+def test_a_specialty_without_code_or_system_is_refused(tmp_path, specialty):
+    done = run(PLANS, "--cohort", tmp_path, "--specialty", specialty, expected=2)
+
+    assert "write SYSTEM|CODE" in done.output
+
+
 @pytest.fixture(scope="module")
 def example_rows():
     return rows(EXAMPLES, on=JUNE)
