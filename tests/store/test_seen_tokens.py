@@ -5,7 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -37,12 +39,20 @@ def test_a_restart_forgets_nothing(open_store):
     assert not open_store().seen_tokens.claim("h", "iss", SOON, now=NOW)
 
 
+def told(store, jti_hash):
+    """The answer to a claim; one that stood behind other writers for too long is made again."""
+    for _ in range(100):
+        with suppress(StoreUnavailable):
+            return store.seen_tokens.claim(jti_hash, "iss", SOON, now=NOW)
+    raise AssertionError("the store was never free")
+
+
 @pytest.mark.requirement("C8")
 def test_of_many_threads_and_stores_one_gets_the_token(open_store):
     stores = [open_store() for _ in range(4)]
     with ThreadPoolExecutor(16) as pool:
         claims = pool.map(
-            lambda number: stores[number % 4].seen_tokens.claim("h", "iss", SOON, now=NOW),
+            lambda number: told(stores[number % 4], "h"),
             range(48),
         )
         assert sum(claims) == 1
@@ -50,17 +60,18 @@ def test_of_many_threads_and_stores_one_gets_the_token(open_store):
 
 CLAIM = """
 import sys
-from datetime import UTC, datetime
+sys.path[:0] = sys.argv[2:]
 from cds_service.store import Store
-store, now = Store(sys.argv[1]), datetime(2024, 6, 1, tzinfo=UTC)
-print(sum(store.seen_tokens.claim(str(number), "iss", now, now=now) for number in range(50)))
+from test_seen_tokens import told
+store = Store(sys.argv[1])
+print(sum(told(store, str(number)) for number in range(50)))
 """
 
 
 @pytest.mark.slow
 @pytest.mark.requirement("C8")
 def test_processes_share_out_the_tokens(database_url):
-    command = [sys.executable, "-c", CLAIM, database_url]
+    command = [sys.executable, "-c", CLAIM, database_url, str(Path(__file__).parent)]
     workers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
     assert sum(int(worker.communicate(timeout=60)[0]) for worker in workers) == 50
 
