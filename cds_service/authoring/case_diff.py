@@ -24,7 +24,11 @@ def lines(result: CaseResult) -> list[str]:
     """The difference of a case that failed; the sentences of what has no cards to compare."""
     if result.answer is None or result.case.json["expect"].get("status", 200) != 200:
         return list(result.failures)
-    return list(_of_cards(result.case.json["expect"], result.answer.response["cards"]))
+    expect = result.case.json["expect"]
+    return [
+        *_of_cards(expect, result.answer.response["cards"]),
+        *case_running.differences_in_shadow(expect, result.shadow),
+    ]
 
 
 def _of_cards(expect: Mapping[str, Any], cards: Sequence[Mapping[str, Any]]) -> Iterator[str]:

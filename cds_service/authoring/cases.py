@@ -9,19 +9,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
-from uuid import NAMESPACE_URL, uuid5
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 from cds_service import fhir_json
 from cds_service.authoring import case_request
 from cds_service.errors import CdsError, ContentError, Where, did_you_mean
+from cds_service.hooks import decision_record
 from cds_service.hooks.cards import rules_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
     from zoneinfo import ZoneInfo
 
-    from cds_service.engine import Service
+    from cds_service.engine import Outcome, Service
     from cds_service.hooks.service import Answer, HookService, Question
 
 MEMBERS = frozenset(
@@ -30,7 +31,8 @@ MEMBERS = frozenset(
         "selections", "userId", "unavailable", "incomplete", "request", "expect",
     }
 )  # fmt: skip
-EXPECTATIONS = frozenset({"status", "cards", "absent", "only"})
+EXPECTATIONS = frozenset({"status", "cards", "absent", "only", "shadow"})
+_NO_DECISION = UUID(int=0)
 CARD_EXPECTATIONS = frozenset(
     {"rule", "indicator", "summary", "detail", "suggestions", "actions", "lacks", "count"}
 )
@@ -51,11 +53,15 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class CaseResult:
-    """A case and what was not as expected; no failures means it passed."""
+    """A case and what was not as expected; no failures means it passed.
+
+    `shadow` are the rules that apply and are not shown because the guideline only tries them.
+    """
 
     case: Case
     failures: tuple[str, ...]
     answer: Answer | None = field(default=None, compare=False)
+    shadow: tuple[str, ...] = ()
 
     @property
     def is_passed(self) -> bool:
@@ -112,13 +118,22 @@ def run(case: Case, service: HookService, zone: ZoneInfo) -> CaseResult:
         if wanted == error.status:
             return CaseResult(case, ())
         return CaseResult(case, (f"expected status {wanted}, got {error.status}: {error}",))
-    return CaseResult(case, failures(case, answer.response["cards"]), answer)
+    shadow = in_shadow(answer.outcome)
+    return CaseResult(case, failures(case, answer.response["cards"], shadow), answer, shadow)
 
 
-def failures(case: Case, cards: list[dict[str, Any]]) -> tuple[str, ...]:
-    """What is not as expected of an answer with these cards, in sentences."""
+def in_shadow(outcome: Outcome) -> tuple[str, ...]:
+    """The rules that apply and are only tried: logged, not shown."""
+    records = decision_record.shadow_cards(outcome, _NO_DECISION)
+    return tuple(dict.fromkeys(rule for record in records for rule in record.rules))
+
+
+def failures(
+    case: Case, cards: list[dict[str, Any]], shadow: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """What is not as expected of an answer with these cards and rules in shadow, in sentences."""
     expect: Mapping[str, Any] = case.json["expect"]
-    found = list(_compare(expect, cards))
+    found = [*_compare(expect, cards), *differences_in_shadow(expect, shadow)]
     if expect.get("status", 200) != 200:
         found.insert(0, f"expected status {expect['status']}, got 200")
     return tuple(found)
@@ -185,6 +200,16 @@ def _compare(expect: Mapping[str, Any], cards: list[dict[str, Any]]) -> Iterator
             yield f"{rule} must not appear, but says: {card['summary']}"
         if expect.get("only") and not wanted & set(rules):
             yield f"{', '.join(rules)} was not expected, but says: {card['summary']}"
+
+
+def differences_in_shadow(expect: Mapping[str, Any], shadow: Sequence[str]) -> Iterator[str]:
+    """What is not as expected of the rules that apply in shadow, in sentences."""
+    for rule in expect.get("shadow", ()):
+        if rule not in shadow:
+            yield f"{rule} did not apply in shadow; in shadow: {', '.join(shadow) or 'no rule'}"
+    for rule in expect.get("absent", ()):
+        if rule in shadow:
+            yield f"{rule} must not appear, but applies in shadow"
 
 
 def _missing(expected: Mapping[str, Any], cards: list[dict[str, Any]]) -> list[str]:

@@ -102,13 +102,16 @@ class Trial:
         return Judged(mutant, Fate.SURVIVED), first
 
 
+_APPLIES = (Verdict.FIRED, Verdict.SHADOW)
+
+
 def is_noticed(asked: Asked, service: HookService) -> bool:
     """Whether the case fails with the changed content; where nothing changed, it does not."""
     outcome = service.outcome(asked.question, asked.by_path)
     if is_alike(outcome.actions, asked.outcome.actions):
         return False
     shown = cards.from_outcome(outcome, asked.question.reader)
-    return bool(case_running.failures(asked.case, shown))
+    return bool(case_running.failures(asked.case, shown, case_running.in_shadow(outcome)))
 
 
 def is_alike(ones: Sequence[ActionOutcome], others: Sequence[ActionOutcome]) -> bool:
@@ -119,12 +122,14 @@ def is_alike(ones: Sequence[ActionOutcome], others: Sequence[ActionOutcome]) -> 
 def _is_alike(one: ActionOutcome, other: ActionOutcome) -> bool:
     if one is other:
         return True
-    if one.verdict is not Verdict.FIRED or other.verdict is not Verdict.FIRED:
-        return one.verdict is not Verdict.FIRED and other.verdict is not Verdict.FIRED
-    facts = (one.path, one.values, one.changes, one.resource)
-    return facts == (other.path, other.values, other.changes, other.resource) and is_alike(
-        one.children, other.children
-    )
+    if one.verdict not in _APPLIES or other.verdict not in _APPLIES:
+        return one.verdict not in _APPLIES and other.verdict not in _APPLIES
+    return _facts(one) == _facts(other) and is_alike(one.children, other.children)
+
+
+def _facts(one: ActionOutcome) -> tuple[object, ...]:
+    """What of an action that applies can show in its card."""
+    return (one.verdict, one.path, one.values, one.changes, one.resource)
 
 
 @dataclass(frozen=True, slots=True)

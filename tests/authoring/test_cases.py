@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from plans import BASE, EXTENSIONS, condition, plan
 
-from cds_service.authoring import cases
+from cds_service.authoring import case_diff, cases
 from cds_service.data import plan_library
 from cds_service.errors import ContentError
 from cds_service.hooks.service import HookService
@@ -58,6 +58,13 @@ STRATEGY = plan(
                 "title": "There are none",
                 "code": [{"coding": [{"system": f"{BASE}/rules", "code": "lbpR17"}]}],
                 "condition": [condition("%obs.empty()")],
+            },
+            {
+                "id": "tried",
+                "title": "Only tried",
+                "code": [{"coding": [{"system": f"{BASE}/rules", "code": "lbpR19"}]}],
+                "extension": [{"url": f"{EXTENSIONS}/shadow", "valueBoolean": True}],
+                "condition": [condition("%obs.exists()")],
             },
             {
                 "id": "final",
@@ -124,6 +131,26 @@ def test_what_an_incomplete_key_does_not_show_is_not_known_to_be_absent(run):
 
     assert run(data=data, expect=expect("lbpR18")).is_passed
     assert run(data=data, incomplete=["obs"], expect=expect(absent=["lbpR18"])).is_passed
+
+
+def test_a_case_expects_what_applies_in_shadow(run):
+    wanted = expect("lbpR16", "lbpR18", only=True, shadow=["lbpR19"])
+
+    assert run(data=[PATIENT, OBSERVATION], expect=wanted).is_passed
+
+
+def test_a_rule_that_does_not_apply_in_shadow_is_told(run):
+    result = run(expect=expect("lbpR17", shadow=["lbpR19"]))
+
+    told = "lbpR19 did not apply in shadow; in shadow: no rule"
+    assert result.failures == (told,)
+    assert told in case_diff.lines(result)
+
+
+def test_a_rule_that_applies_in_shadow_is_not_absent(run):
+    result = run(data=[PATIENT, OBSERVATION], expect=expect(absent=["lbpR19"]))
+
+    assert result.failures == ("lbpR19 must not appear, but applies in shadow",)
 
 
 @pytest.mark.parametrize(
