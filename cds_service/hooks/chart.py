@@ -152,7 +152,7 @@ def _patient(asked: Asked, index: ResourceIndex) -> Mapping[str, Any] | None:
     if found is not None or key is None or key[0] not in {"Patient", "urn:uuid"}:
         raise RequestError("must refer to a Patient, such as Patient/123", where=where)
     if asked.chart is not None:
-        raise RequestError(f"{asked.subject} is not in the data", where=where)
+        raise RequestError("the Patient it names is not in the data", where=where)
     return None
 
 

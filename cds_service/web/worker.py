@@ -15,6 +15,7 @@ from uuid import uuid4
 from gunicorn.http import errors as http_errors  # type: ignore[import-untyped]
 
 from cds_service import fhir_json
+from cds_service.web import logs
 from cds_service.web.errors import ERROR_CODES
 from cds_service.web.gathering import GatheringWorker
 
@@ -40,30 +41,35 @@ class Worker(GatheringWorker):
         addr: Any,  # noqa: ARG002
         exc: Exception,
     ) -> None:
-        """Answer and close."""
+        """Answer and close. A bug that no application was left to tell is told with its id."""
         status = next((code for kind, code in _STATUS.items() if isinstance(exc, kind)), 500)
-        level = self.log.error if status == 500 else self.log.warning
-        level("Refused what is not a usable HTTP request: %s", type(exc).__name__)
+        told_as = str(uuid4())
+        if status == 500:
+            event = {"event": "bug", "decision_id": told_as, "bug": logs.bug(exc)}
+            self.log.error("%s", fhir_json.encode(event).decode())
+        else:
+            self.log.warning("Refused what is not a usable HTTP request: %s", type(exc).__name__)
         with contextlib.suppress(OSError):
-            client.sendall(refusal(status))
+            client.sendall(refusal(status, told_as))
 
 
-def refusal(status: int) -> bytes:
+def refusal(status: int, outcome_id: str) -> bytes:
     """A whole HTTP answer with one issue, after which the connection ends."""
     phrase = HTTPStatus(status).phrase
     text = (
-        "an error on our side"
+        f"an error on our side; please report decision {outcome_id}"
         if status == 500
         else f"this is not a usable HTTP request ({phrase.lower()}); send HTTP/1.1 as in RFC 9112"
     )
+    code = "bug" if status == 500 else "bad-http"
     outcome = {
         "resourceType": "OperationOutcome",
-        "id": str(uuid4()),
+        "id": outcome_id,
         "issue": [
             {
                 "severity": "error" if status < 500 else "fatal",
                 "code": "invalid" if status < 500 else "exception",
-                "details": {"coding": [{"system": ERROR_CODES, "code": "bad-http"}]},
+                "details": {"coding": [{"system": ERROR_CODES, "code": code}]},
                 "diagnostics": text,
             }
         ],

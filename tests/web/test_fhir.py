@@ -440,7 +440,7 @@ def test_a_subject_may_be_a_reference(face):
     ("given", "place", "told"),
     [
         ({"subject": None}, "subject", "required"),
-        ({"subject": "Patient/x"}, "subject", "Patient/x is not in the data"),
+        ({"subject": "Patient/x"}, "subject", "the Patient it names is not in the data"),
         ({"subject": "Practitioner/x"}, "subject", "must refer to a Patient"),
         ({"subject": "cauda-equina"}, "subject", "must refer to a Patient"),
         ({"subject": 5}, "subject", "must be a string"),
