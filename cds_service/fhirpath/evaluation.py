@@ -90,6 +90,7 @@ class Evaluation:
         self.wrapped: dict[tuple[str, str | None], list[Any]] = {}
         self._resolved: dict[str, Any] = {}
         self.indexes: dict[tuple[int, str], CodeIndex] = {}
+        self.bare = Frame(self, 0)
 
     def bind(self, **variables: Any) -> Evaluation:
         """A child scope with more variables; what does not read them is not evaluated again."""
@@ -107,6 +108,7 @@ class Evaluation:
             _bound_around=self._bound_around | bound,
             wrapped={},
         )
+        child.bare = Frame(child, 0)
         return child
 
     def home(self, reads: frozenset[str]) -> Evaluation:
@@ -177,7 +179,10 @@ class Evaluation:
 
 
 class Frame:
-    """One run of one program: the evaluation, the values of lexical slots, the current trace."""
+    """One run of one program: the evaluation, the values of lexical slots, the current trace.
+
+    What has no slots and is not traced runs in the `bare` frame of its evaluation.
+    """
 
     __slots__ = ("evaluation", "slots", "trace")
 

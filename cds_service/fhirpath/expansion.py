@@ -54,8 +54,9 @@ class Shared:
 
     def value(self, frame: Frame, _this: list[Any]) -> list[Any]:
         """Its value in this scope, evaluated at most once."""
-        evaluation = frame.evaluation
-        home = evaluation if evaluation.parent is None else evaluation.home(self.reads)
+        home = frame.evaluation
+        if home.parent is not None:
+            home = home.home(self.reads)
         entry: tuple[list[Any], Trace | None] | None = home.memo.get(self)
         return self._entry(home)[0] if entry is None else entry[0]
 
@@ -70,9 +71,14 @@ class Shared:
         return value
 
     def _entry(self, home: Evaluation) -> tuple[list[Any], Trace | None]:
-        recorder = Recorder(self.text) if self.traced else None
+        recorder, frame = None, home.bare
+        if self.traced:
+            recorder = Recorder(self.text)
+            frame = Frame(home, self.size, recorder)
+        elif self.size:
+            frame = Frame(home, self.size)
         try:
-            value = self.run(Frame(home, self.size, recorder), home.focus)
+            value = self.run(frame, home.focus)
         except EvaluationError as error:
             raise named(error, self.definition) from error
         entry = (value, None if recorder is None else recorder.finish(value))

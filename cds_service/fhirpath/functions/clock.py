@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 TABLE = Table()
 _NANO = 1_000_000_000
+_DAY = 24 * 60
+"""Minutes of a day."""
 
 
 def _moment(frame: Frame) -> datetime:
@@ -101,9 +103,17 @@ def _build_local_date(compiler: Compiling, site: Site) -> Code:
 
 def _day_in_zone(value: DateTime, moment: datetime) -> Date:
     year, month, day, hour, minute = (*value.parts, 0)[:5]
-    zone = _zone(value.offset or 0)
-    local = datetime(year, month, day, hour, minute, tzinfo=zone).astimezone(moment.tzinfo)
+    there, zone = value.offset or 0, moment.tzinfo
+    if type(zone) is timezone and 0 <= hour * 60 + minute + _minutes(zone) - there < _DAY:
+        return Date((year, month, day))  # a zone without changes, and no midnight between
+    local = datetime(year, month, day, hour, minute, tzinfo=_zone(there)).astimezone(zone)
     return Date((local.year, local.month, local.day))
+
+
+@cache
+def _minutes(zone: timezone) -> int:
+    """How far a fixed zone is from UTC; parts of a minute, which no clock has, count downwards."""
+    return zone.utcoffset(None) // timedelta(minutes=1)
 
 
 @cache
