@@ -154,4 +154,4 @@ def _inline(compiler: Compiling, site: Site, definition: Definition, names: Name
     uses = (body.uses - {identity}) | receiver.uses
     reads = body.reads | receiver.reads
     reading = body.reading if receiver.path == () and not site.scope.traced else None
-    return Code(run, body.types, None, uses, reads, reading=reading)
+    return Code(run, body.types, None, uses, reads, reading=reading, barren=body.barren)

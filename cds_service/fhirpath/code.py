@@ -15,6 +15,7 @@ from cds_service.fhirpath.evaluation import Frame
 
 if TYPE_CHECKING:
     from cds_service.fhirpath.definition import Definition, Membership
+    from cds_service.fhirpath.leads import Barren, Variable
     from cds_service.fhirpath.readings import Readings
     from cds_service.fhirpath.rows import Fact, Leading, Path
     from cds_service.fhirpath.syntax import Call, Syntax
@@ -49,6 +50,10 @@ class SharedPart(Protocol):
     @property
     def constant(self) -> tuple[Any, ...] | None:
         """Its value, if that is written in its text."""
+
+    @property
+    def barren(self) -> Barren | None:
+        """What it answers of a chart that has none of its codes."""
 
     def value(self, frame: Frame, _this: list[Any]) -> list[Any]:
         """Its value in this scope."""
@@ -127,7 +132,8 @@ class Code:
     JSON of a single `$this`. A `guard` that is False says that `run` answers false; where it is
     True, `rest` answers the same with less. `leading` is the value set that the criterion starts
     with. `stable` means that one evaluation gets one list, `remembered` that it gets one for each
-    resource.
+    resource. `variable` is the one that it is, `barren` what it answers of a chart that has none of
+    its codes.
     """
 
     run: Run
@@ -144,6 +150,8 @@ class Code:
     stable: bool = False
     reading: Readings | None = None
     remembered: bool = False
+    variable: Variable | None = None
+    barren: Barren | None = None
 
     def running(self, run: Run, *, observed: bool = False) -> Code:
         """The same code with another closure for the same value."""
@@ -162,6 +170,8 @@ class Code:
             self.stable,
             self.reading,
             self.remembered,
+            self.variable,
+            self.barren,
         )
 
     @property

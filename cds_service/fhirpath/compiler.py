@@ -19,6 +19,7 @@ from cds_service.fhirpath.functions.filtering import item_at, joint_types
 from cds_service.fhirpath.functions.registry import BOOLEAN, merged, run_over
 from cds_service.fhirpath.functions.types import specifier, type_test
 from cds_service.fhirpath.json_first import from_json
+from cds_service.fhirpath.leads import all_of
 from cds_service.fhirpath.model import ancestors, elements_of, is_fhir_type
 from cds_service.fhirpath.operators import (
     BINARY,
@@ -300,6 +301,7 @@ def _operation(compiler: Compiler, node: Any, scope: Scope) -> Code:
         fact, reading = _read(operator, operands)
     leading = operands[0].leading if operator == "and" else None
     types = BOOLEAN if visible else (joint_types(*operands) if operator == "|" else None)
+    leads = [operand.barren for operand in (operands[:1] if operator == "and" else operands)]
     return Code(
         run,
         types,
@@ -309,6 +311,7 @@ def _operation(compiler: Compiler, node: Any, scope: Scope) -> Code:
         rest=rest,
         leading=replace(leading, whole=False) if leading else None,
         reading=reading,
+        barren=all_of(leads, [False]) if operator in {"and", "or"} else None,
     )
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
+    from cds_service.fhirpath.leads import Way
     from cds_service.fhirpath.rows import Leading
 
 MAX_STEPS = 5_000_000
@@ -90,6 +91,7 @@ class Evaluation:
         self.wrapped: dict[tuple[str, str | None], list[Any]] = {}
         self._resolved: dict[str, Any] = {}
         self.indexes: dict[tuple[int, str], CodeIndex] = {}
+        self.coded: dict[Way, CodeIndex] = {}
         self.bare = Frame(self, 0)
 
     def bind(self, **variables: Any) -> Evaluation:

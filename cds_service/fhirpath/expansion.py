@@ -33,6 +33,7 @@ from cds_service.fhirpath.trace import Recorder
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cds_service.fhirpath.leads import Barren
     from cds_service.fhirpath.trace import Trace
 
 
@@ -51,6 +52,7 @@ class Shared:
     types: Types
     traced: bool
     constant: tuple[Any, ...] | None = None
+    barren: Barren | None = None
 
     def value(self, frame: Frame, _this: list[Any]) -> list[Any]:
         """Its value in this scope, evaluated at most once."""
@@ -78,7 +80,10 @@ class Shared:
         elif self.size:
             frame = Frame(home, self.size)
         try:
-            value = self.run(frame, home.focus)
+            if self.barren is not None and recorder is None and self.barren.holds(home):
+                value = self.barren.answer
+            else:
+                value = self.run(frame, home.focus)
         except EvaluationError as error:
             raise named(error, self.definition) from error
         entry = (value, None if recorder is None else recorder.finish(value))
@@ -148,7 +153,7 @@ def shared_code(shared: SharedPart, *, observe: bool) -> Code:
     if shared.constant is not None and not observe:
         values = list(shared.constant)  # a number with a name costs no more than the number
         return Code(lambda _frame, _this: values, shared.types, reading=constant(shared.constant))
-    return Code(run, shared.types, reads=shared.reads, stable=True)
+    return Code(run, shared.types, reads=shared.reads, stable=True, barren=shared.barren)
 
 
 def refuse_cycle(name: str, node: Syntax, scope: Scope) -> None:

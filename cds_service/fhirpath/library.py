@@ -216,6 +216,7 @@ class Library:
                 types=code.types,
                 traced=traced,
                 constant=code.constant,
+                barren=code.barren,
             )
         return found
 
@@ -227,7 +228,10 @@ class Library:
         if place not in self._calls:
             compiler = Compiler(traced=traced)
             code = build(compiler)
-            shared = Shared(key, name, code.run, compiler.size, code.reads, code.types, traced)
+            shared = Shared(
+                key, name, code.run, compiler.size, code.reads, code.types, traced,
+                barren=code.barren,
+            )  # fmt: skip
             self._calls[place] = shared if code.closed else None
         return self._calls[place]
 

@@ -109,7 +109,7 @@ def _environment(node: Variable, scope: Scope) -> Code:
         found = evaluation.wrapped.get(key)
         return evaluation.variable(name, concrete) if found is None else found
 
-    return Code(run, _static(concrete), reads=frozenset({name}), stable=True)
+    return Code(run, _static(concrete), reads=frozenset({name}), stable=True, variable=key)
 
 
 def _static(kind: str | None) -> Types:

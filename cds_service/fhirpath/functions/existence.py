@@ -14,7 +14,7 @@ from cds_service.fhirpath.collection import UNKNOWN, describe, system_value
 from cds_service.fhirpath.equality import contains
 from cds_service.fhirpath.equality import distinct as distinct_items
 from cds_service.fhirpath.evaluation import Frame, unknown
-from cds_service.fhirpath.functions.lambdas import Lambda, every, filtered
+from cds_service.fhirpath.functions.lambdas import Lambda, barren, every, filtered
 from cds_service.fhirpath.functions.registry import (
     BOOLEAN,
     INTEGER,
@@ -46,14 +46,22 @@ def _build_exists(compiler: Compiling, site: Site) -> Code:
     if not site.call.arguments:
         fact = _existing(site.receiver, None) if path is None else facts.exists(path)
         run = _existence(site.receiver.run)
-        return Code(run, BOOLEAN, **merged(site.receiver), fact=fact)
+        without = site.receiver.barren and site.receiver.barren.answering([], [False])
+        return Code(run, BOOLEAN, **merged(site.receiver), fact=fact, barren=without)
     row = Lambda(compiler, site, site.call.arguments[0])
     path = row.kept_path(site.receiver)
     kept = compiler.noting(filtered(site.receiver, row), site.scope)
     fact = _existing(site.receiver, row.code.fact) if path is None else facts.exists(path)
     if row.code.fact is None:
         fact = None
-    return Code(_existence(kept), BOOLEAN, **row.uses(site.receiver), fact=fact)
+    without = barren(site.receiver, row)
+    return Code(
+        _existence(kept),
+        BOOLEAN,
+        **row.uses(site.receiver),
+        fact=fact,
+        barren=without and without.answering([], [False]),
+    )
 
 
 def _existing(receiver: Code, criterion: Fact | None) -> Fact | None:
@@ -148,7 +156,8 @@ def _build_empty(_compiler: Compiling, site: Site) -> Code:
 def _build_not(_compiler: Compiling, site: Site) -> Code:
     fact = None if site.receiver.fact is None else facts.negation(site.receiver.fact)
     run = run_over(negation, site.receiver.run, [])
-    return Code(run, BOOLEAN, **merged(site.receiver), fact=fact)
+    without = site.receiver.barren and site.receiver.barren.answering([False], [True])
+    return Code(run, BOOLEAN, **merged(site.receiver), fact=fact, barren=without)
 
 
 TABLE.declare("empty", _build_empty, arity=(0, 0), section="5.1.1")

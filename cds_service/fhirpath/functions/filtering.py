@@ -15,7 +15,7 @@ from cds_service.fhirpath.collection import UNKNOWN, Incomplete, scalar
 from cds_service.fhirpath.equality import contains
 from cds_service.fhirpath.equality import distinct as distinct_items
 from cds_service.fhirpath.evaluation import Frame, unknown
-from cds_service.fhirpath.functions.lambdas import Lambda, filtered, projected, set_index
+from cds_service.fhirpath.functions.lambdas import Lambda, barren, filtered, projected, set_index
 from cds_service.fhirpath.functions.registry import (
     Table,
     keep,
@@ -23,6 +23,7 @@ from cds_service.fhirpath.functions.registry import (
     over_collections,
     same,
 )
+from cds_service.fhirpath.leads import all_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +37,8 @@ def _build_where(compiler: Compiling, site: Site) -> Code:
     row = Lambda(compiler, site, site.call.arguments[0])
     run = filtered(site.receiver, row)
     path = row.kept_path(site.receiver)
-    return Code(run, site.receiver.types, **row.uses(site.receiver), path=path)
+    found = barren(site.receiver, row)
+    return Code(run, site.receiver.types, **row.uses(site.receiver), path=path, barren=found)
 
 
 def _build_select(compiler: Compiling, site: Site) -> Code:
@@ -44,7 +46,9 @@ def _build_select(compiler: Compiling, site: Site) -> Code:
     run = projected(site.receiver.run, row.code.run, row.index_slot)
     path, inner = site.receiver.path, readings.reading_of(row.code)
     reading = None if path is None or inner is None else readings.selected(path, inner)
-    return Code(run, row.code.types, **row.uses(site.receiver), reading=reading)
+    without = site.receiver.barren and site.receiver.barren.answering([], [])
+    found = row.uses(site.receiver)
+    return Code(run, row.code.types, **found, reading=reading, barren=without)
 
 
 def _build_repeat(compiler: Compiling, site: Site) -> Code:
@@ -187,6 +191,7 @@ def _build_both(implementation: Callable[..., list[Any]], *, repeats: bool) -> B
             joint_types(site.receiver, other),
             **merged(site.receiver, other),
             reading=readings.combined(one, second) if repeats else None,
+            barren=all_of([site.receiver.barren, other.barren], []),
         )
 
     return build

@@ -12,12 +12,15 @@ from cds_service.errors import EvaluationError
 from cds_service.fhirpath.collection import UNKNOWN, Incomplete, Node, describe, scalar
 from cds_service.fhirpath.evaluation import Frame, refuse_to_excuse
 from cds_service.fhirpath.functions.registry import Dependencies, merged, without
+from cds_service.fhirpath.leads import Barren, Lead
 from cds_service.fhirpath.rows import ODD, Kept
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from cds_service.fhirpath.code import Code, Compiling, Run, Scope, Site
+    from cds_service.fhirpath.evaluation import Evaluation
+    from cds_service.fhirpath.index import CodeIndex
     from cds_service.fhirpath.rows import Fact, Leading, Path
     from cds_service.fhirpath.syntax import Syntax
 
@@ -94,21 +97,33 @@ def filtered(receiver: Code, row: Lambda) -> Run:
         frame.evaluation.budget.charge(len(items))
         return judged(frame, items, range(len(items)))
 
-    return run_over_all if leading is None else _by_code(source, judged, leading)
+    return run_over_all if leading is None else _by_code(receiver, judged, leading)
 
 
-def _by_code(source: Run, judged: Judged, leading: Leading) -> Run:
+def barren(receiver: Code, row: Lambda) -> Barren | None:
+    """What `where` answers when no code of the chart leads to a row."""
+    leading = row.code.leading
+    directory = None if leading is None else leading.directory
+    if receiver.variable is None or leading is None or directory is None:
+        return None if receiver.barren is None else receiver.barren.answering([], [])
+    way = (*receiver.variable, leading.key)
+    return Barren((Lead(way, leading.test, directory),), [])
+
+
+def _by_code(receiver: Code, judged: Judged, leading: Leading) -> Run:
     """`where` on the rows that the codes at the start of its criterion lead to."""
-    key, test, directory = leading.key, leading.test, leading.directory
+    source, key, test, directory = receiver.run, leading.key, leading.test, leading.directory
+    way = None if receiver.variable is None else (*receiver.variable, key)
+
+    def indexed(evaluation: Evaluation, items: list[Any]) -> CodeIndex:
+        index = evaluation.index(items, leading)
+        if way is not None and evaluation.parent is None and type(items) is list:
+            evaluation.coded[way] = index
+        return index
 
     def run_by_code(frame: Frame, this: list[Any]) -> list[Any]:
-        items = source(frame, this)
-        if not items:
-            return items
-        evaluation = frame.evaluation
-        index = evaluation.indexes.get((id(items), key))
-        if index is None:
-            index = evaluation.index(items, leading)
+        items, evaluation = source(frame, this), frame.evaluation
+        index = evaluation.indexes.get((id(items), key)) or indexed(evaluation, items)
         if directory is not None and index.directory is directory and test not in index.passed:
             return [] if type(items) is list else Incomplete()
         positions = index.candidates(leading)
