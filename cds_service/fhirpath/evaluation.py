@@ -109,6 +109,7 @@ class Evaluation:
             memo=memo,
             _bound_around=self._bound_around | bound,
             wrapped={},
+            coded={},
         )
         child.bare = Frame(child, 0)
         return child

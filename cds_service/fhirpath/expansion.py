@@ -80,7 +80,7 @@ class Shared:
         elif self.size:
             frame = Frame(home, self.size)
         try:
-            if self.barren is not None and recorder is None and self.barren.holds(home):
+            if self.barren is not None and recorder is None and self.barren.holds(home.coded):
                 value = self.barren.answer
             else:
                 value = self.run(frame, home.focus)

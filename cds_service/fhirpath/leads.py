@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from cds_service.fhirpath.definition import Directory, Membership
-    from cds_service.fhirpath.evaluation import Evaluation
+    from cds_service.fhirpath.index import CodeIndex
 
 MOST = 12
 """How many leads are followed at once; a part with more of them is evaluated, and its parts ask."""
@@ -41,12 +43,10 @@ class Barren:
     leads: tuple[Lead, ...]
     answer: list[Any]
 
-    def holds(self, evaluation: Evaluation) -> bool:
+    def holds(self, coded: Mapping[Way, CodeIndex]) -> bool:
         """Whether no lead comes upon a row; False where that is not known yet."""
-        if evaluation.parent is not None:
-            return False
         for lead in self.leads:
-            index = evaluation.coded.get(lead.way)
+            index = coded.get(lead.way)
             if index is None or index.directory is not lead.directory or lead.test in index.passed:
                 return False
         return True
