@@ -92,7 +92,6 @@ class Evaluation:
         self._resolved: dict[str, Any] = {}
         self.indexes: dict[tuple[int, str], CodeIndex] = {}
         self.coded: dict[Way, CodeIndex] = {}
-        self.bare = Frame(self, 0)
 
     def bind(self, **variables: Any) -> Evaluation:
         """A child scope with more variables; what does not read them is not evaluated again."""
@@ -111,7 +110,6 @@ class Evaluation:
             wrapped={},
             coded={},
         )
-        child.bare = Frame(child, 0)
         return child
 
     def home(self, reads: frozenset[str]) -> Evaluation:
@@ -182,10 +180,7 @@ class Evaluation:
 
 
 class Frame:
-    """One run of one program: the evaluation, the values of lexical slots, the current trace.
-
-    What has no slots and is not traced runs in the `bare` frame of its evaluation.
-    """
+    """One run of one program: the evaluation, the values of lexical slots, the current trace."""
 
     __slots__ = ("evaluation", "slots", "trace")
 

@@ -60,25 +60,23 @@ class Shared:
         if home.parent is not None:
             home = home.home(self.reads)
         entry: tuple[list[Any], Trace | None] | None = home.memo.get(self)
-        return self._entry(home)[0] if entry is None else entry[0]
+        return self._entry(home, frame)[0] if entry is None else entry[0]
 
     def traced_value(self, frame: Frame, _this: list[Any]) -> list[Any]:
         """Its value; what was traced when it was evaluated goes under the current part."""
         evaluation = frame.evaluation
         home = evaluation if evaluation.parent is None else evaluation.home(self.reads)
-        value, trace = home.memo.get(self) or self._entry(home)
+        value, trace = home.memo.get(self) or self._entry(home, frame)
         if frame.trace is not None and trace is not None:
             frame.trace.children.extend(trace.children)
             frame.trace.resources = trace.resources
         return value
 
-    def _entry(self, home: Evaluation) -> tuple[list[Any], Trace | None]:
-        recorder, frame = None, home.bare
-        if self.traced:
-            recorder = Recorder(self.text)
+    def _entry(self, home: Evaluation, around: Frame) -> tuple[list[Any], Trace | None]:
+        recorder = Recorder(self.text) if self.traced else None
+        frame = around  # does for a part without slots
+        if self.size or recorder is not None or around.evaluation is not home:
             frame = Frame(home, self.size, recorder)
-        elif self.size:
-            frame = Frame(home, self.size)
         try:
             if self.barren is not None and recorder is None and self.barren.holds(home.coded):
                 value = self.barren.answer

@@ -43,8 +43,7 @@ class Program:
         home = evaluation if evaluation.parent is None else evaluation.home(self.reads)
         found: list[Any] | None = home.memo.get(self)
         if found is None:
-            frame = Frame(home, self._size) if self._size else home.bare
-            found = home.memo[self] = self._run(frame, focus)
+            found = home.memo[self] = self._run(Frame(home, self._size), focus)
         return found
 
     def __call__(
