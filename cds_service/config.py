@@ -95,7 +95,7 @@ class Settings:
         int,
         _Setting(
             "CDS_QUEUE",
-            "16",
+            "32",
             setting_values.whole_number(0, 1000),
             "Calls that wait in one process when all threads are busy; further ones get 503.",
         ),

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 _ANY_LOCALHOST = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?\Z")
 _PREFLIGHT_MAX_AGE_S = 600
-_LONGEST_WAIT_S = 0.5
+_LONGEST_WAIT_S = 1.0  # with the answer half of what a FHIR read may take: worth waiting for
 LENT_PLACES = 32
 """Calls of one process that may wait for FHIR servers beside those that are worked on."""
 
