@@ -32,7 +32,7 @@ _NUMBERS = Context(
     traps=[InvalidOperation, Overflow, Subnormal, Inexact],
 )
 _DECODER = msgspec.json.Decoder(float_hook=_NUMBERS.create_decimal)
-_SPACED_COLON = re.compile(rb'"[ \t\r\n]+:')
+_WHITE_SPACE = b" \t\r\n"
 _STRING_AND_COLON = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"[ \t\r\n]*(:?)')
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
@@ -75,7 +75,7 @@ def _has_more_keys(body: bytes, keys: int) -> bool:
     The first count sees every key, and also strings that begin with a colon; only where it
     differs are the strings told apart.
     """
-    if body.count(b'":') + len(_SPACED_COLON.findall(body)) == keys:
+    if body.translate(None, _WHITE_SPACE).count(b'":') == keys:
         return False
     return _STRING_AND_COLON.findall(body).count(b":") > keys
 
@@ -191,12 +191,11 @@ def _count_keys(max_depth: int, value: Any) -> int | None:
         if depth > max_depth:
             return None
         keys += sum(map(len, dicts))
-        inner = list(
-            chain(
-                chain.from_iterable(map(dict.values, dicts)),
-                chain.from_iterable(lists),
-            )
+        held = chain(
+            chain.from_iterable(map(dict.values, dicts)),
+            chain.from_iterable(lists),
         )
+        inner = [item for item in held if type(item) is not str]  # most are, and hold nothing
         dicts = [item for item in inner if type(item) is dict]
         lists = [item for item in inner if type(item) is list]
     return keys

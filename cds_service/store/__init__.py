@@ -156,6 +156,9 @@ class Store:
         patience_ms = max(1, int(within_s * 1000))
         try:
             if self.database.is_file_at_hand:
+                persons = self._pseudonyms.of(asking, patience_ms)
+                if overrides.are_none(self.database, persons, patience_ms):
+                    return Recalled(persons, (), is_known=True)
                 return self._recall(asking, patience_ms)
             return self._bounded.within(within_s, lambda: self._recall(asking, patience_ms))
         except StoreUnavailable:

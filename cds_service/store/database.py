@@ -7,6 +7,7 @@ transaction says that it need not be. The file is readable by its owner only.
 from __future__ import annotations
 
 import os
+import sqlite3
 import threading
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,10 +23,11 @@ from cds_service.store import migration
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sqlalchemy import URL, Connection, Engine
+    from sqlalchemy import URL, Connection, Engine, PoolProxiedConnection
 
 CONNECT_PATIENCE_S = 2
 _BEGIN = "cds_begin"  # the execution option that says how SQLite begins a transaction
+_DURABLE = "FULL"
 _SETTLED = "cds_settled"  # of a SQLite connection: what `_settle` last told it
 _LONGEST_WAIT_S = 5
 _DEPTH = fhir_json.MAX_DEPTH + 8  # a kept request, and what was read for it, stand deeper here
@@ -109,6 +111,26 @@ class Database:
             self._prepared = False
             raise StoreUnavailable("the database cannot be read now") from error
 
+    def finds(self, query: str, values: tuple[str, ...], patience_ms: int) -> bool:
+        """Whether a query of a SQLite file has a row: one statement, past SQLAlchemy's layers.
+
+        Raises:
+            StoreUnavailable: it could not be read.
+        """
+        try:
+            connection = self.engine.raw_connection()
+            try:
+                _settle(connection, patience_ms, _DURABLE)
+                cursor = connection.cursor()
+                found = cursor.execute(query, values).fetchone()
+                cursor.close()
+            finally:
+                connection.close()  # back to the others that are idle
+        except (SQLAlchemyError, sqlite3.Error) as error:
+            self._prepared = False
+            raise StoreUnavailable("the database cannot be read now") from error
+        return found is not None
+
     def version(self) -> str | None:
         """The version of the schema as it stands, changing nothing; None without a database.
 
@@ -139,7 +161,7 @@ class Database:
         with self.engine.connect().execution_options(**{_BEGIN: begin}) as connection:
             if connection.dialect.name == "sqlite":
                 wait = _LONGEST_WAIT_S * 1000 if patience_ms is None else patience_ms
-                _settle(connection, wait, "FULL" if is_durable else "NORMAL")
+                _settle(connection.connection, wait, _DURABLE if is_durable else "NORMAL")
             with connection.begin():
                 if connection.dialect.name == "postgresql":
                     if patience_ms is not None:
@@ -191,12 +213,12 @@ def _set_up(connection: Any, _record: object) -> None:
     cursor.close()
 
 
-def _settle(connection: Connection, wait_ms: int, synchronous: str) -> None:
+def _settle(connection: PoolProxiedConnection, wait_ms: int, synchronous: str) -> None:
     """How long this connection waits for others, and how sure it is of the disk, from now on."""
     wanted = (wait_ms, synchronous)
     if connection.info.get(_SETTLED) == wanted:
         return
-    settings = connection.connection.cursor()
+    settings = connection.cursor()
     settings.execute(f"PRAGMA busy_timeout = {wait_ms}")
     settings.execute(f"PRAGMA synchronous = {synchronous}")
     settings.close()

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from cds_service.store.database import Database
     from cds_service.store.records import Persons
 
 MOST = 500
@@ -48,6 +49,17 @@ _PAST = (
     .order_by(feedback.c.at.desc())
     .limit(MOST)
 )
+
+
+_ANY = "select 1 from feedback where patient_key = ? and user_key = ? limit 1"
+
+
+def are_none(database: Database, persons: Persons, patience_ms: int) -> bool:
+    """Whether a file at hand says that this user never gave feedback on this patient.
+
+    That is so in most calls, and costs a tenth of `past`, nearly all of which is SQLAlchemy.
+    """
+    return not database.finds(_ANY, (persons.patient, persons.user), patience_ms)
 
 
 def past(
