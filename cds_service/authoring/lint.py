@@ -5,6 +5,7 @@ The only user of `fhir.resources`; R4B is its nearest package to R4 (4.0.1).
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,11 +25,12 @@ from cds_service.authoring import (
 )
 from cds_service.authoring.problem_places import placed_in_case
 from cds_service.data import plan_library
-from cds_service.errors import ContentError, ContentErrors, Where
+from cds_service.errors import ContentError, ContentErrors, Where, did_you_mean
+from cds_service.fhirpath.model import elements_of
 from cds_service.hooks.service import HookService
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
     from zoneinfo import ZoneInfo
 
@@ -86,6 +88,7 @@ def check(
         library = plan_library.load(directory)
     except ContentErrors as error:
         found.extend(error.problems)
+        found.extend(_invalid_in(directory))
         looked = frozenset()
     else:
         found.extend(_in_content(library, since))
@@ -110,6 +113,13 @@ def _of_folder(findings: Findings, directory: Path, within: Path) -> Findings:
         )
 
     return Findings(kept(findings.problems), kept(findings.warnings))
+
+
+def _invalid_in(directory: Path) -> Iterator[ContentError]:
+    """What FHIR objects to in content that does not load, so that an author sees all at once."""
+    for path in plan_library.guideline_files(directory) if directory.is_dir() else ():
+        with suppress(ContentError):  # what is no resource has been told
+            yield from invalid_fhir(plan_library.read_source(directory, path))
 
 
 def _in_content(library: PlanLibrary, since: str | None) -> Iterator[ContentError]:
@@ -171,8 +181,27 @@ def invalid_fhir(source: Source) -> Iterator[ContentError]:
         model.model_validate_json(fhir_json.encode(source.resource))
     except ValidationError as error:
         for item in error.errors():
+            message, hint = item["msg"].removeprefix("Value error, "), HINT
+            if item["type"] == "extra_forbidden":
+                message, hint = _unknown_element(source, item["loc"])
             where = source.root.nearest(*item["loc"])
-            yield ContentError(item["msg"], code="fhir", hint=HINT, where=where)
+            yield ContentError(message, code="fhir", hint=hint, where=where)
+
+
+def _unknown_element(source: Source, steps: Sequence[str | int]) -> tuple[str, str]:
+    """The sentence about an element that its type does not have, and what may be meant."""
+    value: Any = source.resource
+    kind = str(value["resourceType"])
+    for step in steps[:-1]:
+        value = value[step]
+        if isinstance(step, str):
+            element = elements_of(kind).get(step)
+            kind = element.types[0] if element and element.types else ""
+        if isinstance(value, dict):
+            kind = str(value.get("resourceType", kind))
+    name = str(steps[-1])
+    owner = kind or "what stands here"
+    return f"{owner} has no element '{name}'", did_you_mean(name, elements_of(kind)) or HINT
 
 
 def _broken_cases(directory: Path) -> Iterator[ContentError]:

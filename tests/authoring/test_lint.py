@@ -52,6 +52,43 @@ def test_what_fhir_does_not_know_is_reported_at_its_place(lint_plan):
     assert problem.where.path == "PlanDefinition.titel"
 
 
+@pytest.mark.parametrize(
+    ("owner", "misspelt", "sentence", "hint"),
+    [
+        ((), "titel", "PlanDefinition has no element 'titel'", "did you mean 'title'"),
+        (
+            ("action", 0), "condtion",
+            "PlanDefinition.action has no element 'condtion'", "did you mean 'condition'",
+        ),
+        (
+            ("action", 0, "condition", 0, "expression"), "langauge",
+            "Expression has no element 'langauge'", "did you mean 'language'",
+        ),
+    ],
+)  # fmt: skip
+def test_an_unknown_element_is_named_with_what_may_be_meant(
+    lint_plan, owner, misspelt, sentence, hint
+):
+    resource = plan("p", {"id": "a", "condition": [condition("true")]})
+    place = resource
+    for step in owner:
+        place = place[step]
+    place[misspelt] = "x"
+
+    (problem,) = lint_plan(resource)
+
+    assert (problem.code, problem.message) == ("fhir", sentence)
+    assert hint in problem.hint
+
+
+def test_fhir_objects_to_what_does_not_compile_as_well(lint_plan):
+    action = {"id": "a", "condition": [condition("birthDate.exist()")]}
+
+    problems = lint_plan({**plan("p", action), "titel": "x"})
+
+    assert sorted(problem.code for problem in problems) == ["fhir", "unknown-function"]
+
+
 def test_broken_json_names_the_line(lint_plan):
     (problem,) = lint_plan('{\n  "resourceType": "PlanDefinition",\n  "url": \n}')
 

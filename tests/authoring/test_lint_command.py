@@ -142,7 +142,8 @@ def test_sarif_has_what_the_standard_demands_and_names_files_from_the_repository
     log = json.loads(run(tmp_path, "--format", "sarif").stdout)
 
     jsonschema.validate(log, SARIF)
-    (result,) = log["runs"][0]["results"]
+    result, other = log["runs"][0]["results"]
+    assert other["ruleId"] == "fhir"
     location = result["locations"][0]["physicalLocation"]
     assert location["artifactLocation"]["uri"] == "guideline/PlanDefinition.json"
     assert location["region"]["startColumn"] == 38
