@@ -16,7 +16,7 @@ from cds_service import fhir_json
 from cds_service.authoring.translatable import places
 from cds_service.data import plan_library
 from cds_service.engine.wording import worded
-from cds_service.fhirpath import Date, DateTime, Quantity
+from cds_service.fhirpath import Date, DateTime, Message, Quantity
 from cds_service.hooks.cards import SUMMARY_LIMIT, shortened
 from cds_service.hooks.languages import plain_text
 from cds_service.hooks.service import HookService
@@ -138,6 +138,11 @@ def every_place():
     return places(library().content)
 
 
+def _lasting(code, weeks):
+    """A duration as titles have it: `lasting` or, before what it is a part of, `lasting-of`."""
+    return Message(code, library().content.messages[f"{code}-weeks"], {"w": [weeks]})
+
+
 @pytest.mark.parametrize(("rule", "agreed"), AGREED, ids=[rule for rule, _ in AGREED])
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_summary_is_the_agreed_one(rule, agreed, language):
@@ -147,7 +152,7 @@ def test_a_summary_is_the_agreed_one(rule, agreed, language):
         for place in every_place()
         if place.kind == "summary" and folder in place.element.source.file
     ]
-    facts = {"w": [6]}
+    facts = {"lasting": [_lasting("lasting", 6)], "lastingOf": [_lasting("lasting-of", 6)]}
     chosen = [t for t in summaries if worded(t, "en", facts) == agreed["en"].replace("{w}", "6")]
 
     assert chosen
@@ -166,9 +171,12 @@ def test_a_summary_is_the_agreed_one(rule, agreed, language):
     ],
 )
 def test_weeks_have_their_singular_in_each_language(language, weeks):
-    text = next(text for kind, text in texts() if text.default.startswith("Pain for {w"))
+    text = next(text for kind, text in texts() if text.default.startswith("Pain for {"))
 
-    found = [worded(text, language, {"w": [number]}).split(":")[0] for number in (0, 1, 2)]
+    found = [
+        worded(text, language, {"lasting": [_lasting("lasting", number)]}).split(":")[0]
+        for number in (0, 1, 2)
+    ]
 
     assert found == weeks
 
