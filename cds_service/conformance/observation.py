@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
+
+from cds_service.hooks.example_request import example_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -13,16 +14,6 @@ if TYPE_CHECKING:
     from cds_service.conformance.client import Client, Exchange
 
 SERVICES = "/cds-services"
-_PATIENT = {"resourceType": "Patient", "id": "example", "birthDate": "1980-01-01"}
-_DRAFTS: dict[str, Any] = {"resourceType": "Bundle", "type": "collection", "entry": []}
-_EXTRA: Mapping[str, dict[str, Any]] = {
-    "order-select": {"draftOrders": _DRAFTS, "selections": []},
-    "order-sign": {"draftOrders": _DRAFTS},
-    "order-dispatch": {"dispatchedOrders": ["ServiceRequest/1"], "performer": "Organization/1"},
-    "appointment-book": {"appointments": _DRAFTS},
-    "encounter-start": {"encounterId": "example"},
-    "encounter-discharge": {"encounterId": "example"},
-}
 _PREFLIGHT = {
     "Origin": "http://localhost:3000",
     "Access-Control-Request-Headers": "authorization,content-type",
@@ -129,17 +120,7 @@ def hook_call(service: Mapping[str, Any]) -> dict[str, Any]:
     """A call about an adult of whom nothing is recorded, as CDS Hooks 2.0.1 writes it."""
     templates = service.get("prefetch")
     templates = templates if isinstance(templates, dict) else {}
-    context = {"userId": "Practitioner/example", "patientId": "example"}
-    return {
-        "hook": service["hook"],
-        "hookInstance": str(uuid4()),
-        "context": context | copy.deepcopy(_EXTRA.get(service["hook"], {})),
-        "prefetch": {key: _found(template) for key, template in templates.items()},
-    }
-
-
-def _found(template: object) -> Any:
-    return dict(_PATIENT) if str(template).startswith("Patient/") else None
+    return {**example_request(service["hook"], templates), "hookInstance": str(uuid4())}
 
 
 def _preflight(client: Client, path: str, method: str) -> Exchange:
@@ -176,7 +157,10 @@ def _awkward(plain: dict[str, Any]) -> dict[str, dict[str, Any]]:
         "a PractitionerRole": {**plain, "context": {**context, "userId": "PractitionerRole/1"}},
         "a prefetch key nobody asked for": {
             **plain,
-            "prefetch": {**plain["prefetch"], "unasked": dict(_PATIENT)},
+            "prefetch": {
+                **plain["prefetch"],
+                "unasked": {"resourceType": "Patient", "id": "example"},
+            },
         },
         "no prefetch": {name: value for name, value in plain.items() if name != "prefetch"},
         "prefetch is null": {**plain, "prefetch": None},

@@ -30,5 +30,3 @@ QUERY_PATTERN = f"{_HL7}/cqf-fhirQueryPattern"
 STRENGTH_OF_RECOMMENDATION = f"{_HL7}/cqf-strengthOfRecommendation"
 TRANSLATION = f"{_HL7}/translation"
 VARIABLE = f"{_HL7}/variable"
-
-ACTION_TYPES = "http://terminology.hl7.org/CodeSystem/action-type"

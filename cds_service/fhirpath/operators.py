@@ -288,4 +288,3 @@ ORDER: dict[str, Callable[[Any, Any], bool]] = {"<": lt, "<=": le, ">": gt, ">="
 BOOLEAN_RESULT = frozenset(
     {"xor", "=", "!=", "~", "!~", "<", "<=", ">", ">=", "in", "contains", "and", "or", "implies"}
 )
-LOGICAL = frozenset({"and", "or", "xor", "implies"})

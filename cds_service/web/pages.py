@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from flask import Blueprint, Response, current_app, render_template, request
 
 from cds_service import fhir_json
+from cds_service.hooks.example_request import example_request
 from cds_service.web.errors import JSON
-from cds_service.web.example_request import example_request
 from cds_service.web.reloading import RELOAD_PROBLEMS
 
 if TYPE_CHECKING:

@@ -20,6 +20,7 @@ from uuid import UUID
 import pytest
 import requests
 from contract.clients import client_with
+from draft_orders import mri
 from fhir_stub import FhirStub
 from medplum import PATIENTS, REPOSITORY, medplum, seed
 
@@ -147,17 +148,6 @@ def request_for(hook: str, name: str) -> dict[str, Any]:
         "hook": hook,
         "hookInstance": "d1577c69-dfbe-44ad-ba6d-3e05e953b2ea",
         "context": context,
-    }
-
-
-def mri(name: str) -> dict[str, Any]:
-    return {
-        "resourceType": "ServiceRequest",
-        "id": "draft-mri",
-        "status": "draft",
-        "intent": "order",
-        "code": {"coding": [{"system": "http://loinc.org", "code": "24968-0"}]},
-        "subject": {"reference": f"Patient/{name}"},
     }
 
 

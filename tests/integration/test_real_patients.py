@@ -8,6 +8,7 @@ from functools import cache
 from uuid import UUID
 
 import pytest
+from draft_orders import mri
 from fhir_stub import FhirStub
 from schemas import checker
 from shared_data import REPOSITORY, folder
@@ -40,17 +41,6 @@ def chart(path):
     for urn, reference in names.items():
         text = text.replace(f'"{urn}"', f'"{reference}"')
     return json.loads(text)
-
-
-def mri(patient_id):
-    return {
-        "resourceType": "ServiceRequest",
-        "id": "draft-mri",
-        "status": "draft",
-        "intent": "order",
-        "code": {"coding": [{"system": "http://loinc.org", "code": "24968-0"}]},
-        "subject": {"reference": f"Patient/{patient_id}"},
-    }
 
 
 def request_for(service, resources):
