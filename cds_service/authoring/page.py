@@ -14,15 +14,16 @@ _STYLE = """
 @media (prefers-color-scheme: dark) { :root { --ink: #e6e9ee; --paper: #14181e; --line: #323a46;
   --good: #6fcf97; --bad: #ff8a80; --quiet: #9aa5b4; } }
 body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper);
-  margin: 2rem auto; max-width: 70rem; padding: 0 1rem; }
+  margin: 2rem auto; max-width: 70rem; padding: 0 1rem; overflow-wrap: anywhere; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
 table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; vertical-align: top; padding: .35rem .6rem;
   border-bottom: 1px solid var(--line); }
-th { font-weight: 600; } code { font-size: .85em; overflow-wrap: anywhere; }
+th { font-weight: 600; } code { font-size: .85em; }
 .good { color: var(--good); } .bad { color: var(--bad); font-weight: 600; }
 .quiet { color: var(--quiet); } summary { cursor: pointer; }
 .in { border-left: 2px solid var(--line); padding-left: 1rem; } ul { padding-left: 1.2rem; }
+@media (max-width: 40rem) { th, td { padding: .3rem .2rem; font-size: .85rem; } }
 :focus-visible { outline: 2px solid currentColor; outline-offset: 2px; }
 """
 
