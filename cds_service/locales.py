@@ -46,6 +46,11 @@ def _number(written: str, language: str) -> str:
 
 def day(parts: Sequence[int], language: str) -> str:
     """A date of which year, year and month, or all three are known, like `May 2024`."""
+    return _day(tuple(parts), language)
+
+
+@lru_cache(maxsize=4096)
+def _day(parts: tuple[int, ...], language: str) -> str:
     year, month, day_of_month = (*parts, 1, 1)[:3]
     if year == 0:  # a date for FHIR, none for the calendar
         return "-".join(f"{part:02}" for part in parts)

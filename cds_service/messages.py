@@ -62,10 +62,14 @@ Part: TypeAlias = str | Fact | Count | Plural
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """A parsed text: literal parts and places for facts; `names` are the facts it needs."""
+    """A parsed text: literal parts and places for facts; `names` are the facts it needs.
+
+    `words` are the literal parts: all of it where it needs no fact.
+    """
 
     parts: tuple[Part, ...]
     names: frozenset[str]
+    words: str
 
     def render(
         self, fact: Callable[[str], str], choose: Callable[[str, Sequence[str]], str]
@@ -113,7 +117,8 @@ def parse(text: str) -> Pattern:
     parts = tuple(reader.parts(counted=None))
     if reader.offset < len(text):
         raise reader.error("a '}' without its '{'")
-    return Pattern(parts, frozenset(reader.names))
+    words = "".join(part for part in parts if isinstance(part, str))
+    return Pattern(parts, frozenset(reader.names), words)
 
 
 def shape(pattern: Pattern) -> frozenset[tuple[str, tuple[str, ...]]]:

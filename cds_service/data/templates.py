@@ -67,17 +67,24 @@ def fill(template: Template, context: Mapping[str, Any]) -> Query:
     Raises:
         RequestError: code `invalid-id`, when an id in the context is no FHIR id.
     """
-    pieces: list[str] = []
-    end = 0
-    for match in _TOKEN.finditer(template.query):
-        token = match[1].strip()
+    filled: list[str] = []
+    for text, token in _pieces(template.query):
+        filled.append(text)
+        if token is None:
+            continue
         value = _token_value(token, context)
         if value is None:
             return Query(None, f"it needs {_source(token)}, which the request does not carry")
-        pieces += [_quoted(template.query[end : match.start()]), value]
-        end = match.end()
-    pieces.append(_quoted(template.query[end:]))
-    return Query("".join(pieces))
+        filled.append(value)
+    return Query("".join(filled))
+
+
+@lru_cache(maxsize=1024)  # of the guidelines' own queries, which are the same in every call
+def _pieces(query: str) -> tuple[tuple[str, str | None], ...]:
+    """The text of a query, URL-encoded, up to each token; behind the last one there is none."""
+    texts = _TOKEN.split(query)
+    tokens = [token.strip() for token in texts[1::2]]
+    return tuple(zip(map(_quoted, texts[::2]), [*tokens, None], strict=True))
 
 
 def _token_value(token: str, context: Mapping[str, Any]) -> str | None:
@@ -123,6 +130,5 @@ def _bare_id(value: Any, field: str) -> str:
     return text
 
 
-@lru_cache(maxsize=1024)  # of the templates' own text, which is the same in every call
 def _quoted(text: str) -> str:
     return quote(text, safe="/?&=:,|$%-._~+*'();@!")

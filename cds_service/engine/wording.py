@@ -27,6 +27,9 @@ NOT_KNOWN = "–"
 def worded(text: Text, language: str, facts: Mapping[str, Sequence[Any]], show: Show = str) -> str:
     """The text in this language, or in English where it is not translated, with its facts."""
     language = text.language_for(language)
+    pattern = text.pattern(language)
+    if not pattern.names:
+        return pattern.words
 
     def fact(name: str) -> str:
         shown = [shown_value(value, language, show) for value in facts.get(name, ())]
@@ -35,7 +38,7 @@ def worded(text: Text, language: str, facts: Mapping[str, Sequence[Any]], show: 
     def choose(name: str, branches: Sequence[str]) -> str:
         return _branch(facts.get(name, ()), branches, language)
 
-    return text.pattern(language).render(fact, choose)
+    return pattern.render(fact, choose)
 
 
 def _branch(values: Sequence[Any], branches: Sequence[str], language: str) -> str:
