@@ -15,7 +15,14 @@ from uuid import UUID, uuid5
 
 from cds_service.engine.activity_definition import instantiate
 from cds_service.engine.dynamic_value import set_value
-from cds_service.engine.outcome import ActionOutcome, ConditionOutcome, Outcome, Verdict
+from cds_service.engine.outcome import (
+    ActionOutcome,
+    ConditionOutcome,
+    Outcome,
+    Verdict,
+    judged_action,
+    judged_condition,
+)
 from cds_service.engine.plan_definition import Activity, LeftOut, Plan, Questionnaire
 from cds_service.errors import EvaluationError
 from cds_service.fhirpath import Date, Evaluation, Incomplete, Truth, facts_of, plain, truth
@@ -33,6 +40,7 @@ if TYPE_CHECKING:
     )
 
 ACTION = "RequestGroup.action"
+FIRED, NOT_MET = Verdict.FIRED, Verdict.NOT_MET
 _NOTHING: Mapping[str, ActionOutcome] = MappingProxyType({})
 
 _VERDICTS = {
@@ -102,6 +110,10 @@ class _Run:
         *,
         first_match: bool,
     ) -> tuple[ActionOutcome, ...]:
+        if not first_match and not self.known and all([action.is_plain for action in actions]):  # noqa: C419
+            return tuple(
+                [self._judge(item, plan, f"{path}/{item.key}", evaluation) for item in actions]
+            )
         outcomes: list[ActionOutcome] = []
         is_decided = False
         for action in actions:
@@ -153,12 +165,12 @@ class _Run:
         children: tuple[ActionOutcome, ...] = ()
         if action.conditions:
             verdict, conditions = self._conditions(action, evaluation)
-            if verdict is not Verdict.FIRED:
-                return ActionOutcome(action, plan, path, verdict, conditions)
+            if verdict is not FIRED:
+                return judged_action(action, plan, path, verdict, conditions)
         if action.is_silent:
-            if action.actions or isinstance(action.definition, Plan):
+            if action.has_children:
                 children = self._children(action, plan, path, evaluation)
-            return ActionOutcome(action, plan, path, Verdict.FIRED, conditions, children=children)
+            return judged_action(action, plan, path, FIRED, conditions, children)
         if isinstance(action.definition, LeftOut):
             reason = action.definition.reason
             return ActionOutcome(action, plan, path, Verdict.ERROR, conditions, reason)
@@ -200,19 +212,19 @@ class _Run:
 
         They are ANDed: a known no decides; else an error, else missing knowledge.
         """
-        found = Verdict.FIRED
+        found = FIRED
         outcomes: list[ConditionOutcome] = []
         for condition in action.conditions:
             outcome = self._condition(condition, evaluation)
             outcomes.append(outcome)
             verdict = outcome.verdict
-            if verdict is Verdict.NOT_MET:
+            if verdict is FIRED:
+                continue
+            if verdict is NOT_MET:
                 found = verdict
                 if outcome.trace is None:
                     break
-            elif found is not Verdict.NOT_MET and (
-                verdict is Verdict.ERROR or found is Verdict.FIRED
-            ):
+            elif found is not NOT_MET and (verdict is Verdict.ERROR or found is FIRED):
                 found = verdict
         return found, tuple(outcomes)
 
@@ -225,8 +237,7 @@ class _Run:
                 value = program.evaluate(evaluation, evaluation.focus)
                 plain_one = value[0] if type(value) is list and len(value) == 1 else None
                 if plain_one is True or plain_one is False:  # nearly always, so without a call
-                    verdict = Verdict.FIRED if plain_one else Verdict.NOT_MET
-                    return ConditionOutcome(condition, verdict)
+                    return judged_condition(condition, FIRED if plain_one else NOT_MET)
                 return ConditionOutcome(condition, _VERDICTS[truth(value)])
             trace = program.explain(evaluation, evaluation.focus)
             value = Incomplete(trace.value) if trace.unknown else trace.value

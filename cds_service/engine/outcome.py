@@ -97,6 +97,26 @@ class ActionOutcome(NamedTuple):
         return tuple([child for child in self.children if child.verdict is _FIRED])
 
 
+def judged_condition(condition: Condition, verdict: Verdict) -> ConditionOutcome:
+    """A condition that was judged without ado; most are, so it is made as a tuple is."""
+    return tuple.__new__(ConditionOutcome, (condition, verdict, None, None))
+
+
+def judged_action(
+    action: Action,
+    plan: Plan,
+    path: str,
+    verdict: Verdict,
+    conditions: tuple[ConditionOutcome, ...],
+    children: tuple[ActionOutcome, ...] = (),
+) -> ActionOutcome:
+    """An action that words and proposes nothing itself; most are, so it is made as a tuple is."""
+    members = (
+        action, plan, path, verdict, conditions, None, _NONE, _NONE, None, children,
+    )  # fmt: skip
+    return tuple.__new__(ActionOutcome, members)
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """The outcome of one plan for one subject.

@@ -123,6 +123,7 @@ class Action:
     `reads_itself` says that an expression of its own reads `%action`; most do not, and are then
     evaluated in the scope around it. `is_silent` says that it words and proposes nothing itself:
     it has conditions and what is below it. One that `is_shadow` is judged and never shown.
+    `is_plain` ones are judged once, in the scope around them, and shown.
     """
 
     key: str
@@ -145,6 +146,8 @@ class Action:
     is_shadow: bool = False
     reads_itself: bool = field(init=False)
     is_silent: bool = field(init=False)
+    is_plain: bool = field(init=False)
+    has_children: bool = field(init=False)
 
     def __post_init__(self) -> None:
         reads = any("action" in item.program.reads for item in self.expressions())
@@ -152,6 +155,10 @@ class Action:
         own = (self.placeholders, self.resource, self.dynamic_values)
         proposes = isinstance(self.definition, Activity | Questionnaire | LeftOut)
         object.__setattr__(self, "is_silent", not any(own) and not proposes)
+        is_plain = self.for_each is None and not reads and not self.is_shadow
+        object.__setattr__(self, "is_plain", is_plain)
+        below = bool(self.actions) or isinstance(self.definition, Plan)
+        object.__setattr__(self, "has_children", below)
 
     @property
     def key_in_files(self) -> ActionKey:
