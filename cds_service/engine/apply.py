@@ -240,8 +240,7 @@ class _Run:
                     return judged_condition(condition, FIRED if plain_one else NOT_MET)
                 return ConditionOutcome(condition, _VERDICTS[truth(value)])
             trace = program.explain(evaluation, evaluation.focus)
-            value = Incomplete(trace.value) if trace.unknown else trace.value
-            return ConditionOutcome(condition, _VERDICTS[truth(value)], trace=trace)
+            return ConditionOutcome(condition, _VERDICTS[truth(trace.items)], trace=trace)
         except EvaluationError as error:
             return ConditionOutcome(condition, Verdict.ERROR, error=error.message)
 

@@ -11,7 +11,7 @@ from cds_service.fhirpath import Message
 from cds_service.messages import DEFAULT_LANGUAGE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from cds_service.engine.outcome import ActionOutcome, ConditionOutcome, Outcome
     from cds_service.fhirpath import Trace
@@ -114,7 +114,7 @@ class _Writer:
                 yield from self._trace(part, depth + 1, levels - 1)
 
 
-def parts_of(trace: Trace) -> tuple[Trace, ...]:
+def parts_of(trace: Trace) -> Sequence[Trace]:
     """The sub-expressions; those of the only part when that is the whole said again."""
     if len(trace.children) == 1 and trace.children[0].text == trace.text:
         return parts_of(trace.children[0])

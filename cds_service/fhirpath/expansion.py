@@ -28,13 +28,12 @@ from cds_service.fhirpath.syntax import (
     Variable,
     literal_text,
 )
-from cds_service.fhirpath.trace import Recorder
+from cds_service.fhirpath.trace import Trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cds_service.fhirpath.leads import Barren
-    from cds_service.fhirpath.trace import Trace
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,24 +67,24 @@ class Shared:
         home = evaluation if evaluation.parent is None else evaluation.home(self.reads)
         value, trace = home.memo.get(self) or self._entry(home, frame)
         if frame.trace is not None and trace is not None:
-            frame.trace.children.extend(trace.children)
-            frame.trace.resources = trace.resources
+            frame.trace.become(trace)
         return value
 
     def _entry(self, home: Evaluation, around: Frame) -> tuple[list[Any], Trace | None]:
-        recorder = Recorder(self.text) if self.traced else None
+        trace = Trace(self.text) if self.traced else None
         frame = around  # does for a part without slots
-        if self.size or recorder is not None or around.evaluation is not home:
-            frame = Frame(home, self.size, recorder)
+        if self.size or trace is not None or around.evaluation is not home:
+            frame = Frame(home, self.size, trace)
         try:
-            if self.barren is not None and recorder is None and self.barren.holds(home.coded):
+            if self.barren is not None and trace is None and self.barren.holds(home.coded):
                 value = self.barren.answer
             else:
                 value = self.run(frame, home.focus)
         except EvaluationError as error:
             raise named(error, self.definition) from error
-        entry = (value, None if recorder is None else recorder.finish(value))
-        home.memo[self] = entry
+        if trace is not None:
+            trace.items = value
+        home.memo[self] = entry = (value, trace)
         return entry
 
 

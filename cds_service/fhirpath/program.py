@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cds_service.errors import EvaluationError
 from cds_service.fhirpath.collection import Node, plain, wrap
 from cds_service.fhirpath.evaluation import BUDGET_EXCEEDED, Evaluation, Frame
-from cds_service.fhirpath.trace import Recorder, Trace
+from cds_service.fhirpath.trace import Trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -61,10 +61,23 @@ class Program:
         return plain(self.evaluate(evaluation, evaluation.focus))
 
     def explain(self, evaluation: Evaluation, focus: list[Any]) -> Trace:
-        """What the expression and its parts answer; it must have been compiled with `traced`."""
-        recorder = Recorder(self.expression)
-        frame = Frame(evaluation, self._size, recorder)
-        return recorder.finish(self._run(frame, focus))
+        """What the expression and its parts answer; it must have been compiled with `traced`.
+
+        As in `evaluate`, what is told for the evaluation's own focus is kept there.
+        """
+        if focus is not evaluation.focus:
+            return self._traced(evaluation, focus)
+        home = evaluation if evaluation.parent is None else evaluation.home(self.reads)
+        key = (Trace, self)
+        found: Trace | None = home.memo.get(key)
+        if found is None:
+            found = home.memo[key] = self._traced(home, focus)
+        return found
+
+    def _traced(self, evaluation: Evaluation, focus: list[Any]) -> Trace:
+        trace = Trace(self.expression)
+        trace.items = self._run(Frame(evaluation, self._size, trace), focus)
+        return trace
 
     def _run(self, frame: Frame, focus: list[Any]) -> list[Any]:
         items = focus

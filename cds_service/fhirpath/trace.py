@@ -1,68 +1,63 @@
 """What an expression answered, part by part: the tree behind `explain`.
 
 The observer is woven in when the program is compiled with `traced`; without it nothing here runs.
+An explanation makes thousands of these and few are read: what was answered is kept as it is, and
+put into plain values when it is asked for.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from cds_service.fhirpath.collection import Node
+from cds_service.fhirpath.collection import Node, plain
 
 if TYPE_CHECKING:
     from cds_service.fhirpath.code import Run
     from cds_service.fhirpath.evaluation import Frame
 
 
-class Trace(NamedTuple):
-    """The answer of one part of an expression; a named tuple, as an explanation makes thousands.
+class Trace:
+    """The answer of one part of an expression, `items`, and the `children` it came by.
 
-    `value` holds plain values, `unknown` says that not everything about it is known, `resources`
-    are the resources (JSON) that the answer was taken from.
+    `noted` are collections on the way to the answer; the last that is of resources says where it
+    was taken from.
     """
 
-    text: str
-    value: list[Any]
-    unknown: bool
-    children: tuple[Trace, ...]
-    resources: tuple[dict[str, Any], ...]
-
-
-class Recorder:
-    """The part that is being evaluated: the parts below it, and the resources it came by."""
-
-    __slots__ = ("children", "resources", "text")
+    __slots__ = ("children", "items", "noted", "text")
 
     def __init__(self, text: str) -> None:
         self.text = text
+        self.items: list[Any] = []
         self.children: list[Trace] = []
-        self.resources: tuple[dict[str, Any], ...] = ()
+        self.noted: list[list[Any]] = []
 
-    def note(self, items: list[Any]) -> None:
-        """Remember the resources that these items are in; items that are in none change nothing."""
-        if not items:
-            return
-        found: dict[int, dict[str, Any]] = {}
-        for item in items:
-            if type(item) is Node and item.root is not None:
-                found.setdefault(id(item.root), item.root)
-        if found:
-            self.resources = tuple(found.values())
+    @property
+    def value(self) -> list[Any]:
+        """The answer as plain values."""
+        return plain(self.items)
 
-    def finish(self, result: list[Any]) -> Trace:
-        """The trace of this part, now that its answer is known."""
-        value: list[Any] = []
-        if result:
-            first = result[0]
-            if len(result) == 1 and type(first) is not Node:  # a boolean, nearly always
-                value.append(first)
-            else:
-                self.note(result)
-                for item in result:
-                    value.append(item.value if type(item) is Node else item)  # noqa: PERF401
-        return Trace(
-            self.text, value, type(result) is not list, tuple(self.children), self.resources
-        )
+    @property
+    def unknown(self) -> bool:
+        """Whether not everything about the answer is known."""
+        return type(self.items) is not list
+
+    @property
+    def resources(self) -> tuple[dict[str, Any], ...]:
+        """The resources (JSON) that the answer was taken from."""
+        for items in (self.items, *reversed(self.noted)):
+            found = {
+                id(item.root): item.root
+                for item in items
+                if type(item) is Node and item.root is not None
+            }
+            if found:
+                return tuple(found.values())
+        return ()
+
+    def become(self, other: Trace) -> None:
+        """Take over how the same was answered before."""
+        self.children.extend(other.children)
+        self.noted = [*other.noted, other.items]
 
 
 def observed(run: Run, text: str) -> Run:
@@ -72,12 +67,13 @@ def observed(run: Run, text: str) -> Run:
         around = frame.trace
         if around is None:
             return run(frame, this)
-        recorder = frame.trace = Recorder(text)
+        trace = frame.trace = Trace(text)
         try:
             result = run(frame, this)
         finally:
             frame.trace = around
-        around.children.append(recorder.finish(result))
+        trace.items = result
+        around.children.append(trace)
         return result
 
     return observe
@@ -89,7 +85,7 @@ def noting(run: Run) -> Run:
     def note(frame: Frame, this: list[Any]) -> list[Any]:
         result = run(frame, this)
         if result and frame.trace is not None and (len(result) > 1 or type(result[0]) is Node):
-            frame.trace.note(result)
+            frame.trace.noted.append(result)
         return result
 
     return note
