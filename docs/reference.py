@@ -41,7 +41,8 @@ def _command(command: click.Command, path: str) -> Iterator[str]:
     context = click.Context(command, info_name=path)
     if isinstance(command, click.Group):
         for name in command.list_commands(context):
-            yield from _command(command.commands[name], f"{path} {name}")
+            if (below := command.get_command(context, name)) is not None:
+                yield from _command(below, f"{path} {name}")
         return
     arguments = " ".join(command.collect_usage_pieces(context))
     yield f"\n## {path}\n"

@@ -50,7 +50,9 @@ def rows(text: str, heading: str) -> list[list[str]]:
 
 
 def commands() -> list[click.Command]:
-    return list(cli.main.commands.values())
+    context = click.Context(cli.main)
+    names = cli.main.list_commands(context)
+    return [command for name in names if (command := cli.main.get_command(context, name))]
 
 
 @pytest.mark.parametrize("command", commands(), ids=lambda command: command.name)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from cds_service.config import Settings
     from cds_service.data.plan_library import PlanLibrary
 
-FOUND, FAILED = 1, 2
-"""Exit codes: the command found something; the command could not run."""
+FOUND = 1
+"""Exit code: the command found something."""
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 NEW_FILE = click.Path(dir_okay=False, path_type=Path)

@@ -29,7 +29,6 @@ from cds_service.web import (
     openapi,
     pages,
     telemetry,
-    workbench,
 )
 from cds_service.web.admission import Admission, Places
 
@@ -145,7 +144,10 @@ def create_app(
     app.register_blueprint(pages.blueprint(hooks, store, settings))
     app.register_blueprint(integration.blueprint(library, settings))
     app.register_blueprint(openapi.blueprint(hooks, settings))
-    workbench.attach(app, hooks, store, settings)
+    if settings.workbench:
+        from cds_service.web import workbench  # noqa: PLC0415  brings the tools of authors along
+
+        workbench.attach(app, hooks, store, settings)
     app.register_blueprint(metrics.blueprint(counts))
     admission = Admission(
         app.wsgi_app,

@@ -26,9 +26,7 @@ PREFIX = "/workbench"
 
 
 def attach(app: Flask, hooks: HookService, store: Store, settings: Settings) -> None:
-    """Add the workbench to the application, when the settings want it."""
-    if not settings.workbench:
-        return
+    """Add the workbench to the application, where the settings want it."""
     shared = Bench(
         hooks=hooks,
         traced=Traced(hooks),

@@ -1,0 +1,23 @@
+"""A command loads what it needs: the service starts without the tools of authors."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+LOADED = """
+import sys
+from cds_service.cli import main
+main.get_command(None, "serve")
+import cds_service.web.server
+print(*sorted(name for name in sys.modules if name.startswith("cds_service.")))
+"""
+
+
+def test_serve_loads_nothing_of_simulation_or_the_conformance_checks():
+    told = subprocess.run(
+        [sys.executable, "-c", LOADED], check=True, capture_output=True, text=True, timeout=120
+    ).stdout.split()
+    unwanted = ("cds_service.simulation", "cds_service.conformance", "cds_service.authoring.lint")
+    assert "cds_service.web.server" in told
+    assert [name for name in told if name.startswith(unwanted)] == []
