@@ -60,8 +60,10 @@ class Instance:
 
 
 @contextlib.contextmanager
-def started(port: int = 0, **settings: str) -> Iterator[Instance]:
-    """`cds-service serve` with these `CDS_` settings and a database of its own."""
+def started(
+    port: int = 0, *, arguments: tuple[str, ...] = (), **settings: str
+) -> Iterator[Instance]:
+    """`cds-service serve` with these arguments and `CDS_` settings, and a database of its own."""
     with TemporaryDirectory() as folder, (Path(folder) / "log").open("w+") as log:
         environment = {
             **os.environ,
@@ -72,7 +74,7 @@ def started(port: int = 0, **settings: str) -> Iterator[Instance]:
         }
         began = time.monotonic()
         process = subprocess.Popen(
-            [sys.executable, "-m", "cds_service", "serve"],
+            [sys.executable, "-m", "cds_service", "serve", *arguments],
             env=environment,
             stdout=subprocess.PIPE,
             stderr=log,

@@ -93,11 +93,12 @@ class Versions(Generic[T]):
                 found.number, found
             )
 
-    def with_item(self, resource: Mapping[str, Any], item: T) -> Versions[T]:
-        """The same, with another item for this version; its status stays."""
-        made: Versions[T] = Versions([(resource, item)])
-        for url, found in self._by_url.items():
-            made._by_url[url] = {**found, **made._by_url.get(url, {})}
+    def replaced(self, was: Mapping[str, Any], now: Mapping[str, Any], item: T) -> Versions[T]:
+        """The same, with `item` for the resource `now` in place of `was`, of the same url."""
+        made: Versions[T] = Versions([(now, item)])
+        url, number = str(was.get("url", "")), str(was.get("version") or "") or None
+        others = {key: found for key, found in self._by_url[url].items() if key != number}
+        made._by_url = self._by_url | {url: others | made._by_url[url]}
         return made
 
     def __iter__(self) -> Iterator[str]:

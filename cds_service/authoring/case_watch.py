@@ -2,21 +2,16 @@
 
 One plan or Library is compiled again by itself; other changes reload everything. What has problems
 replaces nothing: the last good content goes on answering, and the file is tried again with the
-next save. No disk is watched here, and nothing is printed.
+next save (`followed_library`). No disk is watched here, and nothing is printed.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cds_service.authoring import cases as case_running
-from cds_service.authoring.expressions import places
-from cds_service.authoring.file_change import change_of
-from cds_service.authoring.mutation_order import Footprint, Reading
+from cds_service.authoring.followed_library import FollowedLibrary
 from cds_service.authoring.problem_places import placed_in_case
-from cds_service.data import plan_library
-from cds_service.engine.recompile import Recompiler
 from cds_service.errors import ContentError, ContentErrors
 from cds_service.hooks.service import HookService
 
@@ -26,6 +21,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from cds_service.authoring.cases import Case, CaseResult
+    from cds_service.authoring.mutation_order import Footprint
 
 
 class CaseWatch:
@@ -41,10 +37,10 @@ class CaseWatch:
         self.todo: list[Path] = []
         self.problems: list[ContentError] = []
         self._zone, self._wanted = zone, wanted.lower()
+        self._followed = FollowedLibrary(root)
+        self._service = HookService(self._followed.library)
         self._cases: dict[Path, Case] = {}
         self._footprints: dict[Path, Footprint] = {}
-        self._behind: set[Path] = set()
-        self._load()
         for path in case_running.case_files(self.directory):
             self._read(path)
         self.todo = list(self._cases)
@@ -63,7 +59,7 @@ class CaseWatch:
         if not result.is_passed:
             self.failing.add(case.path)
         if result.answer is not None:
-            self._footprints[case.path] = self._reading.footprint(result.answer.outcome)
+            self._footprints[case.path] = self._followed.reading.footprint(result.answer.outcome)
         return result
 
     def saved(self, paths: Iterable[Path]) -> None:
@@ -72,76 +68,37 @@ class CaseWatch:
         `problems` then holds why files are not in force, each with its place.
         """
         self.problems = []
-        every = {path.resolve() for path in paths} | self._behind
-        inside = sorted(path for path in every if path.is_relative_to(self.root))
-        guidelines = [path for path in inside if self._is_guideline(path)]
+        files = sorted(path.resolve() for path in paths)
         touched: list[Path] = []
-        self._behind = set()
         try:
-            touched = self._take_in(guidelines)
-        except (ContentError, ContentErrors) as error:
-            self._behind.update(guidelines)
-            every_problem = error.problems if isinstance(error, ContentErrors) else [error]
-            self.problems += every_problem
-        read = [path for path in inside if self._read(path)]
+            touched = self._take_in(files)
+        except ContentErrors as errors:
+            self.problems += errors.problems
+        except ContentError as error:
+            self.problems.append(error)
+        read = [path for path in files if self._read(path)]
         first = dict.fromkeys([*read, *touched, *self.todo])
         self.todo = [path for path in first if path in self._cases]
 
-    def _is_guideline(self, path: Path) -> bool:
-        return not plan_library.NOT_CONTENT & set(path.relative_to(self.root).parts[:-1])
-
     # -- guidelines ---------------------------------------------------------------------------
-
-    def _load(self) -> None:
-        """Everything anew from the files."""
-        self._library = plan_library.load(self.root)
-        self._recompiler = Recompiler(self._library.content.sources)
-        self._in_force()
-
-    def _in_force(self) -> None:
-        """Make the compiled content the one that answers."""
-        content = self._recompiler.content
-        self._service = HookService(replace(self._library, content=content))
-        self._reading = Reading.of(content, places(content.sources))
-        self._reads = self._reading.by_action(content)
 
     def _take_in(self, paths: Iterable[Path]) -> list[Path]:
         """Put the saved files in force; the cases that they touch, those beside them first.
 
         Raises ContentError or ContentErrors.
         """
-        texts = {item.file: item.text for item in self._recompiler.content.sources}
-        changed = [path for path in paths if _text(path) != texts.get(self._name(path))]
-        if not changed:
+        saved = self._followed.take_in(paths)
+        if saved is None:
             return []
-        touched = self._adopted(changed[0]) if len(changed) == 1 else None
-        if touched is None:
-            self._load()
-            touched = list(self._cases)
-        folders = {path.parent for path in changed}
-        return sorted(touched, key=lambda path: path.parent.parent not in folders)
-
-    def _adopted(self, path: Path) -> list[Path] | None:
-        """Compile this file alone; the cases that may notice, and those without an answer.
-
-        None where everything must be compiled again.
-        """
-        sources = {item.file: item for item in self._recompiler.content.sources}
-        old = sources.get(self._name(path))
-        if old is None or not path.is_file():
-            return None
-        new = plan_library.read_source(self.root, path)
-        change = change_of(old, new, self._reads)
-        if change is None:
-            return None
-        self._recompiler.adopt(new, change.stale)
-        self._in_force()
-        footprints = self._footprints
-        return [
+        self._service = HookService(self._followed.library)
+        footprints, change = self._footprints, saved.change
+        touched = [
             path
             for path in self._cases
-            if path not in footprints or change.may_show_in(footprints[path])
+            if change is None or path not in footprints or change.may_show_in(footprints[path])
         ]
+        folders = {path.parent for path in saved.files}
+        return sorted(touched, key=lambda path: path.parent.parent not in folders)
 
     def _name(self, path: Path) -> str:
         """The file as authors know it."""
@@ -167,7 +124,3 @@ class CaseWatch:
             return False
         self._cases[path] = case
         return True
-
-
-def _text(path: Path) -> str | None:
-    return path.read_text("utf-8") if path.is_file() else None

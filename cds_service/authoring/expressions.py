@@ -7,6 +7,7 @@ they use. Nothing here evaluates.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from cds_service import fhir_json
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 Kind = Literal["condition", "for-each", "definition"]
 ActionKey = tuple[str, str]
 """File and FHIR path of an action."""
+
+EXPRESSIONS = 8192
+"""How many texts of expressions are remembered as read: a guideline has some 1,500."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,13 +154,18 @@ def names_in(tree: Syntax) -> frozenset[str]:
     return frozenset(part.name for part in walk(tree) if isinstance(part, Variable | Call))
 
 
+@lru_cache(maxsize=EXPRESSIONS)
+def _names_in_text(text: str) -> frozenset[str]:
+    return names_in(parse(text))
+
+
 def uses(found: Iterable[Place]) -> Mapping[str, frozenset[str]]:
     """For each definition the names that its expression mentions; one name may be written twice."""
     mentioned: dict[str, frozenset[str]] = {}
     for place in found:
         if place.kind == "definition":
             names = mentioned.get(place.name, frozenset())
-            mentioned[place.name] = names | names_in(parse(place.text))
+            mentioned[place.name] = names | _names_in_text(place.text)
     return mentioned
 
 

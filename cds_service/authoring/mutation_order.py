@@ -7,10 +7,11 @@ it by definitions and messages. Cases beside the touched plans come first, from 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain, zip_longest
 from typing import TYPE_CHECKING
 
-from cds_service.authoring.expressions import names_in, reach, uses
+from cds_service.authoring.expressions import EXPRESSIONS, names_in, reach, uses
 from cds_service.engine.outcome import Verdict
 from cds_service.fhirpath.parser import parse
 from cds_service.fhirpath.syntax import Literal, walk
@@ -160,6 +161,7 @@ def _mentioned(
     return mentioned
 
 
+@lru_cache(maxsize=EXPRESSIONS)
 def _names_and_texts(text: str) -> frozenset[str]:
     tree = parse(text)
     texts = (

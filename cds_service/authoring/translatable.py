@@ -142,7 +142,7 @@ def _reasons(action: Element, content: Content, shown: dict[tuple[str, str], Kin
     reference = extension.string("valueCanonical") if extension else None
     if reference is None:
         return
-    url = action.source.versioned + reference if reference.startswith("#") else reference
+    url = action.source.contained(reference) if reference.startswith("#") else reference
     for coding in content.value_sets.codings(url):
         shown[coding["system"], coding["code"]] = "reason"
 

@@ -56,8 +56,12 @@ def _call_options(command: Any) -> Any:
 def call(
     service_id: str, request_file: Path, *, plans: Path | None, quieting: bool, **options: Any
 ) -> None:
-    """Answer a hook request from a file; no server needed."""
+    """Answer a hook request from a file; no server needed.
+
+    SERVICE_ID is that of a service, or `url|version` of a strategy, in force or not.
+    """
     hooks = _hooks(plans, quieting=quieting, traced=False)
+    service_id = _chosen(hooks, service_id, request_file)
     answer = _answer(hooks, service_id, request_file, **options)
     print_json(answer.response)
 
@@ -80,8 +84,12 @@ def explain(  # noqa: PLR0913 - the options of the command
     quieting: bool,
     **options: Any,
 ) -> None:
-    """Say for each action of the plan why it did or did not fire."""
+    """Say for each action of the plan why it did or did not fire.
+
+    SERVICE_ID is that of a service, or `url|version` of a strategy, in force or not.
+    """
     hooks = _hooks(plans, quieting=quieting, traced=True)
+    service_id = _chosen(hooks, service_id, request_file)
     answer = _answer(hooks, service_id, request_file, **options)
     outcome, language = answer.outcome, answer.language
     if html is not None:
@@ -105,7 +113,7 @@ def explain(  # noqa: PLR0913 - the options of the command
 def apply_plan(
     plan_reference: str, subject: str, bundle_file: Path, now: str | None, plans: Path | None
 ) -> None:
-    """Apply a plan (id or canonical URL) to a chart and print the $apply Bundle."""
+    """Apply a plan (id, url or url|version) to a chart and print the $apply Bundle."""
     settings = config.from_environment()
     library = open_library(settings, plans)
     plan = library.plan(plan_reference)
@@ -146,7 +154,7 @@ def evaluate(expression: str, resource_file: Path, now: str | None) -> None:
 def export_plan(
     plan_reference: str, *, inline_value_sets: bool, self_contained: bool, plans: Path | None
 ) -> None:
-    """Print a plan (id or canonical URL) as plain FHIRPath, without our definitions."""
+    """Print a plan (id, url or url|version) as plain FHIRPath, without our definitions."""
     library = open_library(config.from_environment(), plans)
     exported = plain_plan.export(
         library.plan(plan_reference),
@@ -170,6 +178,16 @@ def _hooks(plans: Path | None, *, quieting: bool, traced: bool) -> HookService:
         profile=settings.profile,
         store=store,
     )
+
+
+def _chosen(hooks: HookService, service_id: str, request_file: Path) -> str:
+    """The id of the service; a canonical first puts the version that it names in force."""
+    if service_id in hooks.library.services or "/" not in service_id:
+        return service_id
+    request = read_json(request_file)
+    hook = request.get("hook") if isinstance(request, dict) else None
+    hooks.library = hooks.library.with_strategy(service_id, hook)
+    return next(iter(hooks.library.services))
 
 
 def _answer(

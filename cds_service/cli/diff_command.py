@@ -11,6 +11,8 @@ import click
 from cds_service import config
 from cds_service.authoring import plan_diff, revisions
 from cds_service.cli.arguments import FOLDER, FOUND, print_json
+from cds_service.errors import UnknownService, did_you_mean
+from cds_service.versions import Versions, split
 
 if TYPE_CHECKING:
     from cds_service.engine import Source
@@ -19,14 +21,17 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("old", metavar="OLD")
 @click.argument("new", metavar="NEW", required=False)
-@click.option("--in", "directory", type=FOLDER, help="The folder when OLD or NEW is a revision.")
+@click.option("--in", "directory", type=FOLDER, help="The folder when OLD or NEW is none itself.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 def diff(old: str, new: str | None, directory: Path | None, *, as_json: bool) -> None:
-    """Say in words what changed from OLD to NEW: folders, or git revisions of one folder.
+    """Say in words what changed from OLD to NEW: folders, git revisions or versions of one folder.
 
-    Without NEW: what the folder says now.
+    A version is url|version of a resource. Without NEW: what the folder says now; for a version,
+    the one that the url alone names.
     """
     folder = directory or config.from_environment().plans
+    if new is None:
+        new = split(old)[0] if "://" in old else None
     sides = [_side(old, folder), revisions.of_folder(folder) if new is None else _side(new, folder)]
     changes = list(plan_diff.differences(sides[0].values(), sides[1].values()))
     if as_json:
@@ -41,6 +46,24 @@ def diff(old: str, new: str | None, directory: Path | None, *, as_json: bool) ->
 
 
 def _side(name: str, folder: Path) -> dict[str, Source]:
-    """The guideline of a folder of this name, else the folder as it was at this git revision."""
+    """The guideline of a folder of this name, else the folder as it was at this git revision.
+
+    Of a canonical the one file that it names.
+    """
     path = Path(name)
+    if "://" in name:
+        return _version(name, folder)
     return revisions.of_folder(path) if path.is_dir() else revisions.at(name, folder)
+
+
+def _version(canonical: str, folder: Path) -> dict[str, Source]:
+    """The file of a folder that a canonical names; raises UnknownService."""
+    files = revisions.of_folder(folder).values()
+    versions = Versions((source.resource, source) for source in files)
+    found = versions.find(canonical)
+    if found is None:
+        raise UnknownService(
+            f"nothing with the url {canonical} is in {folder}",
+            hint=versions.without(canonical) or did_you_mean(canonical, versions),
+        )
+    return {found.file: found}

@@ -7,7 +7,7 @@ guideline is whole or it is not used.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,7 @@ from cds_service.errors import (
 from cds_service.versions import split
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from cds_service.engine import Plan, Service
 
@@ -62,6 +62,25 @@ class PlanLibrary:
             )
         return service
 
+    def with_strategy(self, canonical: str, hook: str | None) -> PlanLibrary:
+        """The library in which the version that a canonical names answers for its strategy.
+
+        Of a strategy with several hooks it is the service for `hook`. Raises UnknownService.
+        """
+        plan = self.plan(canonical)
+        found = {
+            hook: service
+            for (versioned, hook), service in self.content.strategies.items()
+            if versioned == plan.versioned
+        }
+        if not found:
+            raise UnknownService(
+                f"'{short(canonical)}' is no strategy: no hook triggers it",
+                hint="apply it with cds-service apply, or name a strategy",
+            )
+        service = found.get(hook or "", next(iter(found.values())))
+        return replace(self, content=replace(self.content, services={service.id: service}))
+
     def plan(self, reference: str) -> Plan:
         """The plan that a canonical names, or that has this id; raises UnknownService.
 
@@ -95,30 +114,45 @@ def _tail(url: str) -> str:
     return url.rsplit("/", 1)[-1]
 
 
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """The guideline files of a folder as they were read, with what is wrong with the others."""
+
+    sources: tuple[Source, ...]
+    problems: tuple[ContentError, ...]
+    revision: str
+
+
 def load(directory: Path, *, traced: bool = False, leave_out: bool = False) -> PlanLibrary:
     """Compile every guideline file below `directory`.
 
     `traced` weaves in what explanations need. With `leave_out` the files with problems are left
     out, as far as something remains. Raises ContentErrors with all problems found.
     """
+    folder = read_folder(directory)
+    if folder.problems and not leave_out:
+        raise ContentErrors(folder.problems)
+    if leave_out:
+        content = compile_what_works(folder.sources, folder.problems, traced=traced)
+    else:
+        content = compile_content(folder.sources, traced=traced)
+    return PlanLibrary(directory, content, folder.revision)
+
+
+def read_folder(directory: Path) -> Folder:
+    """Every guideline file below `directory`; raises ContentErrors where there is no folder."""
     if not directory.is_dir():
         raise ContentErrors([ContentError(f"there is no folder {directory}", code="no-folder")])
-    sources, problems, digest = [], [], hashlib.sha256()
+    sources, problems, texts = [], [], []
     for path in guideline_files(directory):
         text = path.read_text(encoding="utf-8")
         name = str(path.relative_to(directory))
-        digest.update(f"{name}\0{text}\0".encode())
+        texts.append((name, text))
         try:
             sources.append(_source(name, text))
         except ContentError as error:
             problems.append(error)
-    if problems and not leave_out:
-        raise ContentErrors(problems)
-    if leave_out:
-        content = compile_what_works(sources, problems, traced=traced)
-    else:
-        content = compile_content(sources, traced=traced)
-    return PlanLibrary(directory, content, digest.hexdigest()[:12])
+    return Folder(tuple(sources), tuple(problems), _revision(texts))
 
 
 def of_sources(directory: Path, sources: Sequence[Source]) -> PlanLibrary:
@@ -127,10 +161,19 @@ def of_sources(directory: Path, sources: Sequence[Source]) -> PlanLibrary:
     Raises ContentErrors with all problems found.
     """
     ordered = sorted(sources, key=lambda source: Path(source.file).parts)
+    return PlanLibrary(directory, compile_content(ordered), revision_of(ordered))
+
+
+def revision_of(sources: Iterable[Source]) -> str:
+    """The revision of these files, in the order of their names."""
+    return _revision((source.file, source.text) for source in sources)
+
+
+def _revision(texts: Iterable[tuple[str, str]]) -> str:
     digest = hashlib.sha256()
-    for source in ordered:
-        digest.update(f"{source.file}\0{source.text}\0".encode())
-    return PlanLibrary(directory, compile_content(ordered), digest.hexdigest()[:12])
+    for name, text in texts:
+        digest.update(f"{name}\0{text}\0".encode())
+    return digest.hexdigest()[:12]
 
 
 def guideline_files(directory: Path) -> Iterator[Path]:

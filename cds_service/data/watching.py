@@ -13,12 +13,16 @@ if TYPE_CHECKING:
 
 _SETTLED_MS = 60  # an editor that saves several files at once, or one in several steps
 _LOOK_EVERY_MS = 20
+_LOOK_AT_STOP_EVERY_MS = 5000
 
 
-def changes(directory: Path, stop: Event | None = None) -> Iterator[frozenset[Path]]:
+def changes(
+    directory: Path, stop: Event | None = None, *, idle_ms: int = 0
+) -> Iterator[frozenset[Path]]:
     """The JSON files that changed below `directory`, each time some did, until `stop` is set.
 
-    What is saved within 60 ms comes at once; ready-made filters pass over editors' own files.
+    What is saved within 60 ms comes at once; ready-made filters pass over editors' own files. With
+    `idle_ms` an empty set comes whenever nothing changed for so long: it watches by then.
     """
     for changed in watch(
         directory,
@@ -26,10 +30,12 @@ def changes(directory: Path, stop: Event | None = None) -> Iterator[frozenset[Pa
         debounce=_SETTLED_MS,
         step=_LOOK_EVERY_MS,
         stop_event=stop,
+        rust_timeout=idle_ms or _LOOK_AT_STOP_EVERY_MS,
+        yield_on_timeout=bool(idle_ms),
         raise_interrupt=False,
     ):
         files = frozenset(file for _, path in changed for file in _files(Path(path)))
-        if files:
+        if files or not changed:
             yield files
 
 

@@ -214,7 +214,7 @@ class ActionCompiler:
         if extension is None or reference is None:
             return ()
         if reference.startswith("#"):
-            reference = element.source.versioned + reference
+            reference = element.source.contained(reference)
         if self.value_sets.resolve(reference) is None:
             self.problems.add(
                 extension.problem(

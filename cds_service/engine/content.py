@@ -212,8 +212,8 @@ def _terminology(sources: Iterable[Source]) -> Iterator[tuple[Mapping[str, Any],
 
 
 def _contained(source: Source, resource: Mapping[str, Any]) -> dict[str, Any]:
-    """A contained ValueSet under what `#id` stands for: the plan's `url|version`, `#`, its id."""
-    url = f"{source.versioned}#{resource.get('id')}"
+    """A contained ValueSet under what `#id` stands for in its file."""
+    url = source.contained(f"#{resource.get('id')}")
     return {**{key: value for key, value in resource.items() if key != "id"}, "url": url}
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from cds_service.engine.content import Content, compile_parts
 from cds_service.engine.plan_definition import Activity, Plan
 from cds_service.engine.source import Problems
+from cds_service.versions import RETIRED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -33,8 +34,8 @@ class Recompiler:
         """The content with this file in place of the one of the same name.
 
         `stale` are the actions of which an expression means something else now, by itself or by
-        way of the definitions that it uses; all others are kept. The file keeps its url, version,
-        status, structure and value sets. Raises ContentErrors with what is wrong.
+        way of the definitions that it uses; all others are kept. The file keeps its url, structure
+        and value sets, and what names it (`can_adopt`). Raises ContentErrors with what is wrong.
         """
         return compile_parts(self._with(changed), self._without(changed, stale))[0]
 
@@ -50,6 +51,17 @@ class Recompiler:
         plans = self.content.plans.values()
         keys = {key for plan in plans for action in _actions(plan) for key in _keys(action)}
         return self.with_changed(changed, {key for key in keys if key[0] == changed.file})
+
+    def can_adopt(self, old: Source, new: Source) -> bool:
+        """Whether whatever names the old file names the new one in its place, and nothing else."""
+        if _names(old) == _names(new):
+            return True
+        alone = len(self.content.versions.of(old.canonical)) == 1
+        pinned = any(f"{old.canonical}|" in item.text for item in self._sources)
+        statuses = {old.resource.get("status"), new.resource.get("status")}
+        named_by = ("resourceType", "id", "url", "contained")
+        is_same = all(old.resource.get(key) == new.resource.get(key) for key in named_by)
+        return is_same and alone and not pinned and RETIRED not in statuses
 
     def adopt(self, changed: Source, stale: AbstractSet[ActionKey]) -> Content:
         """As `with_changed`, and later changes are made to this content.
@@ -70,11 +82,12 @@ class Recompiler:
         self, changed: Source, stale: AbstractSet[ActionKey], *, checks: bool = False
     ) -> Linker:
         """The linker with nothing in it that was compiled from what is stale."""
-        name, old, sifted = changed.versioned, self._linker, _Sifted(stale)
+        was = next(item for item in self._sources if item.file == changed.file)
+        old, sifted = self._linker, _Sifted(stale)
         plans = {key: plan for key, plan in old.plans.items() if sifted.is_kept(plan)}
         return replace(
             old,
-            versions=old.versions.with_item(changed.resource, changed),
+            versions=old.versions.replaced(was.resource, changed.resource, changed),
             problems=Problems(),
             plans=plans,
             activities={
@@ -82,7 +95,7 @@ class Recompiler:
                 for key, activity in old.activities.items()
                 if key not in sifted.activities
             },
-            scopes={key: scope for key, scope in old.scopes.items() if name not in key},
+            scopes={key: scope for key, scope in old.scopes.items() if was.versioned not in key},
             kept=sifted.actions,
             checks=checks,
             _underway=[],  # two threads may each compile a change
@@ -120,7 +133,7 @@ class _Sifted:
 
 def _names(source: Source) -> tuple[object, ...]:
     """What other files, and the file itself, may refer to it by."""
-    named_by = ("resourceType", "url", "version", "status", "contained")
+    named_by = ("resourceType", "id", "url", "version", "status", "contained")
     return tuple(source.resource.get(key) for key in named_by)
 
 

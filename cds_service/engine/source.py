@@ -42,6 +42,10 @@ class Source:
         """The resource's `id`; without one, the last part of its url."""
         return str(self.resource.get("id") or self.canonical.rsplit("/", 1)[-1])
 
+    def contained(self, reference: str) -> str:
+        """What tells `#id`, a resource contained in this file, apart from those in all others."""
+        return f"{self.resource.get('resourceType')}/{self.id}{reference}"
+
     @property
     def root(self) -> Element:
         """The whole resource as an element."""

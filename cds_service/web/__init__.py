@@ -50,11 +50,16 @@ LENT_PLACES = 32
 
 
 def create_app(
-    settings: Settings, *, log: TextIO | None = None, traces: OpenTelemetry | None = None
+    settings: Settings,
+    *,
+    log: TextIO | None = None,
+    traces: OpenTelemetry | None = None,
+    library: PlanLibrary | None = None,
 ) -> Flask:
     """The service as a WSGI application; events go to `log`, standard error by default.
 
-    Spans go to `traces`, where a site has them.
+    Spans go to `traces`, where a site has them. A `library` is that of the settings' folder, loaded
+    before.
 
     A database that does not answer now stops nothing: calls are answered, feedback is refused with
     503 and `/ready` says so, until it does. Holds no open connection, so that it may be forked.
@@ -65,7 +70,7 @@ def create_app(
         TenantsError: the tenants file has problems; all are listed.
     """
     logger = logs.make_logger(settings.log_level, log)
-    library = plan_library.load(settings.plans, leave_out=settings.leaves_out)
+    library = library or plan_library.load(settings.plans, leave_out=settings.leaves_out)
     counts = metrics.Metrics()
     tracer = traces or UNTRACED
 

@@ -11,7 +11,7 @@ from threading import Thread, Timer
 from typing import TYPE_CHECKING
 
 from cds_service.data import watching
-from cds_service.errors import ContentErrors
+from cds_service.errors import ContentError, ContentErrors
 from cds_service.tenants import TenantsError
 
 if TYPE_CHECKING:
@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
     from flask import Flask
 
+    from cds_service.authoring.followed_library import FollowedLibrary
+
 _LONGEST_CALL_S = 30
+_QUIET_MS = 500
 _TOLD = 5  # of what is wrong; the first is often the cause of the others
 RELOAD_PROBLEMS = "RELOAD_PROBLEMS"
 """Key in the application's config: why the changed guidelines are not in force, as sentences."""
@@ -32,14 +35,21 @@ class Reloading:
     """A WSGI application that can be replaced while it serves.
 
     Args:
-        make: makes the application from the files as they are now; raises ContentErrors and
-            TenantsError.
+        make: makes the application from the files, or from the library that `followed` holds;
+            raises ContentErrors and TenantsError.
         tell: shows a line to whoever watches the terminal.
+        followed: the library that each save brings up to date, where saves are followed.
     """
 
-    def __init__(self, make: Callable[[], Flask], tell: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        make: Callable[[], Flask],
+        tell: Callable[[str], None],
+        followed: FollowedLibrary | None = None,
+    ) -> None:
         self._make = make
         self._tell = tell
+        self._followed = followed
         self.app = make()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -47,11 +57,34 @@ class Reloading:
         return self.app(environ, start_response)
 
     def reload(self) -> bool:
-        """Put the files in force; False when they have problems and the old ones stay."""
+        """Put the files in force, all anew; False when they have problems and the old ones stay."""
         try:
-            app = self._make()
+            if self._followed is not None:
+                self._followed.load()
+            return self._swap()
         except ContentErrors as problems:
             return self._keep([str(problem) for problem in problems.problems])
+
+    def take_in(self, paths: Iterable[Path]) -> bool:
+        """Put the saved files in force; only what they touch is compiled again.
+
+        False when they have problems and what was there before stays.
+        """
+        if self._followed is None:
+            return self.reload()
+        try:
+            if self._followed.take_in(paths) is None and RELOAD_PROBLEMS not in self.app.config:
+                return True  # the same text again
+            return self._swap()
+        except ContentErrors as problems:
+            return self._keep([str(problem) for problem in problems.problems])
+        except ContentError as problem:
+            return self._keep([str(problem)])
+
+    def _swap(self) -> bool:
+        """Answer with a new application from now on; raises ContentErrors."""
+        try:
+            app = self._make()
         except TenantsError as problem:  # `/ready` names no tenant
             self.app.config[RELOAD_PROBLEMS] = [
                 "the tenants file has problems; the start shows them"
@@ -73,12 +106,26 @@ class Reloading:
         self._tell("\n".join(["guidelines changed, not in force:", *sentences]))
         return False
 
-    def follow(self, directory: Path, stop: Event | None = None) -> Thread:
-        """Reload whenever a file in `directory` changes, in a thread that ends with the process."""
+    def follow(self, stop: Event | None = None) -> Thread | None:
+        """Take in whatever is saved, in a thread that ends with the process.
+
+        None where saves are not followed.
+        """
+        followed = self._followed
+        if followed is None:
+            return None
 
         def run() -> None:
-            for _ in watching.changes(directory, stop):
-                self.reload()
+            is_prepared = False
+            for changed in watching.changes(followed.root, stop, idle_ms=_QUIET_MS):
+                if changed:
+                    self.take_in(changed)
+                elif is_prepared:
+                    continue
+                missed = followed.prepare()  # saved before this process began to watch
+                if missed:
+                    self.take_in(missed)
+                is_prepared = True
 
         thread = Thread(target=run, name="guideline-reload", daemon=True)
         thread.start()

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 
+from cds_service.authoring.followed_library import FollowedLibrary
 from cds_service.web import LENT_PLACES, create_app, logs, metrics, telemetry
 from cds_service.web.reloading import Reloading
 from cds_service.web.worker import Worker
 
 if TYPE_CHECKING:
+    from flask import Flask
     from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
 
     from cds_service.config import Settings
@@ -47,8 +49,16 @@ def serve(settings: Settings, *, reload: bool = False) -> None:
     counts = metrics.share_between_processes()
     try:
         traces = telemetry.from_settings(settings)
-        application = Reloading(lambda: create_app(settings, traces=traces), tell)
-        _Server(application, settings, reload=reload).run()
+        followed = None
+        if reload:
+            followed = FollowedLibrary(settings.plans, leave_out=settings.leaves_out)
+            followed.prepare()
+
+        def make() -> Flask:
+            library = followed.library if followed is not None else None
+            return create_app(settings, traces=traces, library=library)
+
+        _Server(Reloading(make, tell, followed), settings).run()
     finally:
         if os.getpid() == started_by:  # a worker that ends comes through here as well
             shutil.rmtree(counts, ignore_errors=True)
@@ -57,9 +67,8 @@ def serve(settings: Settings, *, reload: bool = False) -> None:
 class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
     """Gunicorn around one application made before its processes, so that they share its memory."""
 
-    def __init__(self, application: Reloading, settings: Settings, *, reload: bool = False) -> None:
+    def __init__(self, application: Reloading, settings: Settings) -> None:
         self._settings = settings
-        self._reload = reload
         self._application = application
         super().__init__()
 
@@ -108,8 +117,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         return working + LENT_PLACES + _SPARE_THREADS
 
     def _follow(self, _: Arbiter, __: Any) -> None:
-        if self._reload:
-            self._application.follow(self._settings.plans)
+        self._application.follow()
 
     def _callers(self) -> str:
         """Who is let in, a line each; public facts only."""

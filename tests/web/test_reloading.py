@@ -72,6 +72,18 @@ def test_a_broken_plan_leaves_the_last_good_one_in_force_and_is_named(tmp_path, 
         assert "problems" not in until(lambda state: "problems" not in state, server)
 
 
+def test_the_workbench_shows_what_keeps_a_save_out_of_force(tmp_path, plans):
+    running = serving(tmp_path, "--reload", WORKERS="1", PLANS=str(plans), WORKBENCH="yes")
+    with closing(running) as servers:
+        server = next(servers)
+        (plans / PLAN).write_text("{")
+        until(lambda state: "problems" in state, server)
+
+        page = server.open("GET", "/workbench/guidelines").body.decode()
+        assert "Saved, and not in force" in page
+        assert f"{PLAN}:1:" in page
+
+
 def test_a_hangup_puts_new_guidelines_in_force(tmp_path, plans):
     with start(tmp_path, plans) as servers:
         server = next(servers)

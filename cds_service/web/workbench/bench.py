@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from flask import g, render_template, request
+from flask import current_app, g, render_template, request
 
 from cds_service.hooks import languages
+from cds_service.web.reloading import RELOAD_PROBLEMS
 from cds_service.web.workbench import words
 from cds_service.web.workbench.words import Words
 
@@ -49,6 +50,7 @@ class Bench:
             theme=g.theme,
             languages=words.NAMES,
             pages=PAGES,
+            not_in_force=current_app.config.get(RELOAD_PROBLEMS, ()),
             **facts,
         )
 

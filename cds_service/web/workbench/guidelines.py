@@ -11,6 +11,7 @@ from flask import Blueprint, g, request
 from cds_service.authoring import cases
 from cds_service.engine import Plan
 from cds_service.errors import ContentError
+from cds_service.versions import precedence
 from cds_service.web.workbench import flow_chart
 from cds_service.web.workbench.seen import Seen
 
@@ -32,6 +33,7 @@ class Listed:
     plan: Plan
     file: PurePath
     services: tuple[Service, ...]
+    has_versions: bool = False
 
     @property
     def topic(self) -> str:
@@ -81,6 +83,7 @@ def routes(bench: Bench) -> Blueprint:
             codes=list(_codes(wanted, library)),
             charts=[(service, flow_chart.of(service, g.words)) for service in own],
             seen=seen,
+            versions=_versions(wanted, library),
             results=results,
             broken=broken,
         )
@@ -103,7 +106,16 @@ def _listed(library: PlanLibrary) -> Iterator[Listed]:
             for service in library.services.values()
             if plan.versioned in shown[service.id] or plan is service.plan
         )
-        yield Listed(plan, files[plan.versioned], services)
+        has_versions = len(library.content.versions.of(plan.canonical)) > 1
+        yield Listed(plan, files[plan.versioned], services, has_versions)
+
+
+def _versions(plan: Plan, library: PlanLibrary) -> list[tuple[Plan, bool]]:
+    """Every version of the plan, the newest first, and whether its url alone names it."""
+    content = library.content
+    found = [item for item in content.plans.values() if item.canonical == plan.canonical]
+    found.sort(key=lambda item: precedence(item.version), reverse=True)
+    return [(item, content.plans.get(item.canonical) is item) for item in found]
 
 
 def _named(actions: tuple[Action, ...]) -> Iterator[str]:
