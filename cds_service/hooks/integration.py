@@ -15,7 +15,7 @@ from cds_service.hooks import languages
 from cds_service.messages import DEFAULT_LANGUAGE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from cds_service.data.plan_library import PlanLibrary
     from cds_service.engine import Plan, Service
@@ -106,9 +106,7 @@ def sheet(library: PlanLibrary, base: str, tenant: Tenant | None = None) -> Shee
         scopes=tuple(
             (f"user/{name}.read", f"user/{name}.rs") for name in sorted(filter(None, types))
         ),
-        override_reasons=_codes(
-            reason for plan in plans for action in _walk(plan) for reason in action.override_reasons
-        ),
+        override_reasons=_codes(_override_reasons(plans)),
         topics=_codes(_topics(plans)),
         hosts=_hosts(plans),
         trust=_trust(tenant) if tenant else None,
@@ -139,6 +137,21 @@ def _trust(tenant: Tenant) -> Trust:
         fhir_servers=tuple(endpoint.base for endpoint in tenant.fhir_servers),
         client_profile=tenant.client_profile.name,
     )
+
+
+def override_words(plans: Iterable[Plan], language: str) -> dict[str, str]:
+    """What every override reason that a card may offer says in this language, by its code."""
+    return {
+        item.code: item.display.in_language(language)
+        for item in _override_reasons(plans)
+        if item.display is not None
+    }
+
+
+def _override_reasons(plans: Iterable[Plan]) -> Iterator[Coded]:
+    for plan in plans:
+        for action in _walk(plan):
+            yield from action.override_reasons
 
 
 def _walk(plan: Plan) -> Iterator[Action]:

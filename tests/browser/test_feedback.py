@@ -28,7 +28,7 @@ def test_a_card_not_followed_is_counted_for_its_rule_with_its_reason(page):
     cells = page.locator("tr:has-text('lbpR16') td")
 
     assert int(cells.nth(1).text_content()) >= 1
-    assert "OR-" in cells.nth(3).text_content()
+    assert "Red flag or specific suspicion present, not coded OR-RF" in cells.nth(3).text_content()
 
 
 def test_axe_finds_no_serious_problem(page):

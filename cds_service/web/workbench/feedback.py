@@ -6,9 +6,10 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from flask import Blueprint
+from flask import Blueprint, g
 
 from cds_service.authoring import feedback_report
+from cds_service.hooks.integration import override_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -45,8 +46,14 @@ def routes(bench: Bench) -> Blueprint:
     def page() -> str:
         """Every rule that had feedback, the most overridden first."""
         counted = feedback_report.lines(bench.store.feedback())
-        plans = {plan.id for plan in bench.hooks.library.content.plans.values()}
-        return bench.page("feedback.html", here="feedback", rules=by_rule(counted), plans=plans)
+        plans = bench.hooks.library.content.plans.values()
+        return bench.page(
+            "feedback.html",
+            here="feedback",
+            rules=by_rule(counted),
+            plans={plan.id for plan in plans},
+            said=override_words(plans, g.words.language),
+        )
 
     return pages
 
