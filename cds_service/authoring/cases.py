@@ -50,6 +50,16 @@ class Case:
         """The case's sentence."""
         return str(self.json.get("name", self.path.stem))
 
+    @property
+    def now(self) -> str:
+        """The date or date-time at which it is judged."""
+        return str(self.json.get("now", "2024-06-01"))
+
+    @property
+    def language(self) -> str:
+        """The language that its user reads."""
+        return str(self.json.get("language", "en"))
+
 
 @dataclass(frozen=True, slots=True)
 class CaseResult:
@@ -162,10 +172,10 @@ def question_of(case: Case, service: HookService, zone: ZoneInfo) -> Question:
     return service.question(
         chosen.id,
         case_request.request_of(json, chosen),
-        now=moment(str(json.get("now", "2024-06-01")), zone),
+        now=moment(case.now, zone),
         decision_id=uuid5(NAMESPACE_URL, case.path.name),
         profile=json.get("profile"),
-        accept_language=json.get("language", "en"),
+        accept_language=case.language,
     )
 
 

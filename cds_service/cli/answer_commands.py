@@ -9,7 +9,7 @@ from uuid import uuid4
 import click
 
 from cds_service import config, fhirpath
-from cds_service.authoring import explanation_page
+from cds_service.authoring import case_request, cases, explanation_page
 from cds_service.cli.arguments import (
     FILE,
     NEW_FILE,
@@ -199,9 +199,18 @@ def _answer(
     profile: str | None,
     language: str | None,
 ) -> Answer:
+    """The answer to a request, or to the request that a case describes, as the case has it."""
+    asked = read_json(request_file)
+    if isinstance(asked, dict) and "expect" in asked:
+        case = cases.read(request_file)
+        chosen = hooks.library.service(service_id)
+        case_request.check_keys(case.json, chosen, str(request_file))
+        asked = case_request.request_of(case.json, chosen)
+        now, language = now or case.now, language or case.language
+        profile = profile or case.json.get("profile")
     return hooks.call(
         service_id,
-        read_json(request_file),
+        asked,
         now=moment_of(now, config.from_environment()),
         decision_id=uuid4(),
         profile=profile,

@@ -142,6 +142,18 @@ def read(leader):
         return b""
 
 
+def test_a_case_is_explained_as_it_is_judged():
+    """Sciatica of 55 days: on another day than the case's, R19 would have nothing to say."""
+    folder = REPOSITORY / "plan_definitions" / "imaging" / "R19" / "cases"
+    case = folder / "mri-for-sciatica-at-55-days-is-not-routine.json"
+    told = subprocess.run(
+        [*COMMAND, str(case), "--only", "lbpR19"],
+        cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=True,
+    ).stdout  # fmt: skip
+
+    assert "fired" in next(line for line in told.splitlines() if "lbpR19" in line)
+
+
 def test_verdicts_are_coloured_on_a_terminal_and_plain_in_a_pipe(command):
     coloured = on_a_terminal(command)
     piped = subprocess.run(
