@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from contract.canaries import CANARIES, COMMENT, exchanges
 from contract.clients import Client, serving
-from contract.test_privacy import CANARIES, COMMENT, exchanges
 from fhir_stub import FhirStub
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
