@@ -70,7 +70,7 @@ def test_a_decision_is_kept_with_its_cards(store, path):
         ("d1", SERVICE, 12.5)
     ]
     assert rows(path, "select card, rules, suggestions from decision_card") == [
-        ("card-1", '["lbpR01"]', '["s1", "s2"]')
+        ("card-1", '["lbpR01"]', '["s1","s2"]')
     ]
 
 
