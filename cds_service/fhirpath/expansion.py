@@ -101,7 +101,26 @@ class RowShared:
 
     def called_on(self, source: Run, *, stable: bool) -> Run:
         """The closure of a call; `stable` says that the focus is one list for all of a request."""
-        reads, is_bare = self.code.reads, source is itself
+        return self._called_on_one_list(source) if stable else self._called_on_rows(source)
+
+    def _called_on_one_list(self, source: Run) -> Run:
+        reads = self.code.reads
+
+        def run(frame: Frame, this: list[Any]) -> list[Any]:
+            focus, home = source(frame, this), frame.evaluation
+            if home.parent is not None:
+                home = home.home(reads)
+            own, memo = home.memo.get(self) or self._opened(home)
+            found: tuple[list[Any], list[Any]] | None = memo.get(id(focus))
+            if found is None:
+                # The focus as well: its id is not given away.
+                found = memo[id(focus)] = (self._value(own, focus), focus)
+            return found[0]
+
+        return run
+
+    def _called_on_rows(self, source: Run) -> Run:
+        reads, is_bare, value = self.code.reads, source is itself, self._value
 
         def run(frame: Frame, this: list[Any]) -> list[Any]:
             focus = this if is_bare else source(frame, this)
@@ -109,21 +128,15 @@ class RowShared:
             if home.parent is not None:
                 home = home.home(reads)
             own, memo = home.memo.get(self) or self._opened(home)
-            key: Any = None
-            if stable:
-                key = id(focus)
-            elif len(focus) == 1 and type(focus) is list:
-                item = focus[0]
+            if len(focus) == 1 and type(focus) is list:
+                row = focus[0]
                 # Of one resource the value is kept; of anything else it is not.
-                if type(item) is Node and item.root is item.value:
-                    key = item
-            found = memo.get(key)
-            if found is not None:
-                return found[0]  # type: ignore[no-any-return]
-            value = self._value(own, focus)
-            if key is not None:
-                memo[key] = (value, focus)  # the focus as well: its id is not given away
-            return value
+                if type(row) is Node and row.root is row.value:
+                    found: list[Any] | None = memo.get(row)
+                    if found is None:
+                        found = memo[row] = value(own, focus)
+                    return found
+            return value(own, focus)
 
         return run
 

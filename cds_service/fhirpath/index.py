@@ -55,6 +55,7 @@ class CodeIndex:
 
     def _collect(self, path: Path) -> None:
         readers: dict[str | None, Values | None] = {}
+        by_code = self._by_code
         for position, item in enumerate(self.items):
             if type(item) is not Node or item.root is None:
                 self.odd.append(position)
@@ -70,7 +71,10 @@ class CodeIndex:
                 self.uncoded.append(position)
             else:
                 for coding in codings:
-                    self._by_code.setdefault(coding, []).append(position)
+                    if coding in by_code:
+                        by_code[coding].append(position)
+                    else:
+                        by_code[coding] = [position]
 
     def _positions(self, codes: Collection[Coding]) -> list[int]:
         lists = [self._by_code[code] for code in codes]
@@ -96,3 +100,7 @@ def _among(test: Membership, codes: KeysView[Coding]) -> Collection[Coding]:
     if together is not None:
         return together(codes)
     return [(system, code) for system, code in codes if test(system, code)]
+
+
+NO_ROWS = CodeIndex([], ())
+"""The index of a collection without rows."""

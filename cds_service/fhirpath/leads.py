@@ -24,16 +24,16 @@ MOST = 12
 Variable: TypeAlias = "tuple[str, str | None]"
 """Name and FHIR type of a variable."""
 Way: TypeAlias = "tuple[str, str | None, str]"
-"""A variable, and the path below it where the codes are."""
+"""A variable, and the path below it where the codes are; no path for all of its rows."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lead:
-    """The rows of a variable that have a code of one value set."""
+    """The rows of a variable that have a code of one value set; all rows where `test` is None."""
 
     way: Way
-    test: Membership
-    directory: Directory
+    test: Membership | None
+    directory: Directory | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -22,6 +22,8 @@ EXPRESSIONS = [
     "%warm", "%both", "%warm.not()", "has('cold') and %warm", "has('warm') and 1 / %obs.id > 0",
     "final('warm')", "final('warm').id", "coded('warm').exists(status = 'draft')",
     "final('cold').combine(final('warm'))", "coded('warm').select(status)", "%both.not().not()",
+    "%obs.where(status = 'final')", "%obs.exists(status / 2 > 1) or %warm",
+    "%obs.where(status = 'final').combine(coded('warm')).exists()",
     "coded('warm') | coded('cold')", "coded('warm').empty()", "coded('warm').count()",
 ]  # fmt: skip
 
@@ -74,7 +76,8 @@ def answers(expression: str, chart: Any, *, listed: bool, bound: Any = None) -> 
     """What an expression answers when the codes of the chart are known already."""
     library = Library(DEFINITIONS, {"obs": "Observation"}, Sets(listed=listed))
     evaluation = Evaluation(variables={"obs": chart}, now=None)
-    programs = [library.compile(text) for text in ("coded('cold')", expression)]
+    before = ("coded('cold')", "%obs.where(id = '1')")
+    programs = [library.compile(text) for text in (*before, expression)]
     found: list[Any] = []
     for scope in (evaluation, *([] if bound is None else [evaluation.bind(obs=bound)])):
         for program in programs:

@@ -12,6 +12,7 @@ from cds_service.errors import EvaluationError
 from cds_service.fhirpath.collection import UNKNOWN, Incomplete, Node, describe, scalar
 from cds_service.fhirpath.evaluation import Frame, refuse_to_excuse
 from cds_service.fhirpath.functions.registry import Dependencies, merged, without
+from cds_service.fhirpath.index import NO_ROWS
 from cds_service.fhirpath.leads import Barren, Lead
 from cds_service.fhirpath.rows import ODD, Kept
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from cds_service.fhirpath.code import Code, Compiling, Run, Scope, Site
     from cds_service.fhirpath.evaluation import Evaluation
     from cds_service.fhirpath.index import CodeIndex
+    from cds_service.fhirpath.leads import Way
     from cds_service.fhirpath.rows import Fact, Leading, Path
     from cds_service.fhirpath.syntax import Syntax
 
@@ -97,17 +99,38 @@ def filtered(receiver: Code, row: Lambda) -> Run:
         frame.evaluation.budget.charge(len(items))
         return judged(frame, items, range(len(items)))
 
-    return run_over_all if leading is None else _by_code(receiver, judged, leading)
+    if leading is not None:
+        return _by_code(receiver, judged, leading)
+    if receiver.variable is None:
+        return run_over_all
+    return _noting_nothing(source, (*receiver.variable, ""), run_over_all)
+
+
+def _noting_nothing(source: Run, way: Way, run_over_all: Run) -> Run:
+    """The same closure over a variable; it notes when there is nothing in that."""
+
+    def run(frame: Frame, this: list[Any]) -> list[Any]:
+        items, evaluation = source(frame, this), frame.evaluation
+        if items:
+            return run_over_all(frame, this)
+        if evaluation.parent is None and type(items) is list:
+            evaluation.coded[way] = NO_ROWS
+        return items
+
+    return run
 
 
 def barren(receiver: Code, row: Lambda) -> Barren | None:
-    """What `where` answers when no code of the chart leads to a row."""
+    """What `where` answers when no code of the chart leads to a row, or there are no rows."""
     leading = row.code.leading
     directory = None if leading is None else leading.directory
-    if receiver.variable is None or leading is None or directory is None:
+    if receiver.variable is None:
         return None if receiver.barren is None else receiver.barren.answering([], [])
-    way = (*receiver.variable, leading.key)
-    return Barren((Lead(way, leading.test, directory),), [])
+    if leading is None:
+        return Barren((Lead((*receiver.variable, ""), None, None),), [])
+    if directory is None:
+        return None
+    return Barren((Lead((*receiver.variable, leading.key), leading.test, directory),), [])
 
 
 def _by_code(receiver: Code, judged: Judged, leading: Leading) -> Run:
