@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cds_service import fhir_json
 from cds_service.data import prefetch
 from cds_service.data.deadline import Deadline
 from cds_service.engine import Outcome, Situation, apply
 from cds_service.engine.outcome import Verdict
 from cds_service.errors import UnknownService, did_you_mean, short
-from cds_service.fhirpath import Incomplete
 from cds_service.hooks import (
     adaptation,
     cards,
@@ -20,6 +18,7 @@ from cds_service.hooks import (
     languages,
     quieting,
     schemas,
+    situation,
 )
 from cds_service.messages import DEFAULT_LANGUAGE
 from cds_service.spans import UNTRACED
@@ -228,7 +227,7 @@ class HookService:
         return Question(
             service=service.id,
             hook_instance=str(message["hookInstance"]),
-            situation=_situation(message, data, chosen, now, decision_id),
+            situation=situation.of_call(message, data, chosen, now, decision_id),
             reader=cards.Reader(decision_id, language, chosen, now.date()),
             tenant=tenant,
             asking=_asking(message, tenant),
@@ -351,56 +350,3 @@ def _listed(service: Service, profile: str, language: str) -> dict[str, Any]:
     if service.requirements:
         entry["prefetch"] = {item.key: item.query for item in service.requirements}
     return entry
-
-
-def _situation(
-    message: Mapping[str, Any],
-    data: prefetch.Prefetched,
-    profile: str,
-    now: datetime,
-    decision_id: UUID,
-) -> Situation:
-    """The plan's view of the request: one name per key, the drafts, and who asks."""
-    context = message["context"]
-    patient = _only(data, "patient")
-    practitioner = _only(data, "user")
-    drafts = list(fhir_json.resources(context.get("draftOrders") or {}))
-    variables: dict[str, Any] = {
-        key: list(found.resources) if found.is_complete else Incomplete(found.resources)
-        for key, found in data.keys.items()
-    }
-    variables |= {
-        "context": context,
-        "hook": message["hook"],
-        "profile": profile,
-        "userId": context.get("userId") or [],
-        "draftOrders": drafts,
-        "selected": _selected(drafts, context.get("selections")),
-        "unavailable": list(data.unavailable),
-        "patient": variables.get("patient", []),
-        "subject": patient or [],
-        "practitioner": practitioner or [],
-    }
-    return Situation(
-        subject=f"Patient/{prefetch.patient_id(context)}",
-        resource=patient,
-        variables=variables,
-        now=now,
-        decision_id=decision_id,
-        resolve=data.resolve,
-        encounter=f"Encounter/{context['encounterId']}" if context.get("encounterId") else None,
-        practitioner=context.get("userId"),
-    )
-
-
-def _only(data: prefetch.Prefetched, key: str) -> Mapping[str, Any] | None:
-    found = data.keys.get(key)
-    return found.resources[0] if found is not None and found.resources else None
-
-
-def _selected(drafts: list[dict[str, Any]], selections: object) -> list[dict[str, Any]]:
-    """The drafts that the clinician has just selected; all of them when the hook names none."""
-    if not isinstance(selections, list):
-        return drafts
-    wanted = {fhir_json.reference_key(item) for item in selections if isinstance(item, str)}
-    return [draft for draft in drafts if (draft.get("resourceType"), draft.get("id")) in wanted]
