@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cds_service import config
-from cds_service.authoring import case_request, revisions
+from cds_service.authoring import revisions
 from cds_service.cli.arguments import FOLDER, content_root
 from cds_service.data import plan_library
 from cds_service.hooks.service import PROFILES, HookService
@@ -20,7 +20,6 @@ from cds_service.simulation import evaluation, local_engine, report, visits
 from cds_service.simulation import result as results
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from datetime import datetime
 
     from cds_service.simulation.evaluation import Judge, Judgement
@@ -79,7 +78,7 @@ def simulate(  # noqa: PLR0913, PLR0917  one parameter for each option
         hooks=hooks or visits.HOOKS,
         profile=profile or settings.profile,
         keeps_undated=not drop_undated,
-        user=_user(specialty) if specialty else case_request.GENERAL_PRACTITIONER,
+        specialty=_coded(specialty) if specialty else None,
     )
     judge = evaluation.Judge(
         HookService(plan_library.load(content_root(plans))),
@@ -100,17 +99,15 @@ def simulate(  # noqa: PLR0913, PLR0917  one parameter for each option
         click.echo(f"{output}: {result.tally.calls} calls")
 
 
-def _user(specialty: str) -> Mapping[str, Any]:
-    """A user with this specialty, told as FHIR searches tell a token: `system|code` or `code`."""
+def _coded(specialty: str) -> tuple[str, str]:
+    """System and code, told as FHIR searches tell a token: `system|code` or `code`."""
     system, bar, code = specialty.rpartition("|")
     if not code or (bar and not system):
         raise click.UsageError(
             f"--specialty '{specialty}' names no code of a system: write SYSTEM|CODE, or the code "
             "alone where it is of SNOMED CT"
         )
-    coding = {"system": system or _SNOMED_CT, "code": code}
-    role = {"resourceType": "PractitionerRole", "id": "user"}
-    return {**role, "specialty": [{"coding": [coding]}]}
+    return system or _SNOMED_CT, code
 
 
 def _key(path: Path | None) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_URL, uuid5
 
@@ -101,7 +101,7 @@ class Scope:
         hooks: the hooks that the EHR calls.
         profile: the guideline profile.
         keeps_undated: whether resources without a date are in every chart.
-        user: the PractitionerRole of the one who calls.
+        specialty: system and code of the user's; a general practitioner's when None.
     """
 
     zone: ZoneInfo
@@ -111,7 +111,17 @@ class Scope:
     hooks: tuple[str, ...] = visits.HOOKS
     profile: str | None = None
     keeps_undated: bool = True
-    user: Mapping[str, Any] = field(default_factory=lambda: case_request.GENERAL_PRACTITIONER)
+    specialty: tuple[str, str] | None = None
+
+
+def _user(specialty: tuple[str, str] | None) -> Mapping[str, Any]:
+    """The PractitionerRole of the one who calls."""
+    if specialty is None:
+        return case_request.GENERAL_PRACTITIONER
+    system, code = specialty
+    coding = {"system": system, "code": code}
+    role = {"resourceType": "PractitionerRole", "id": "user"}
+    return {**role, "specialty": [{"coding": [coding]}]}
 
 
 def kinds(services: Sequence[HookService]) -> frozenset[str]:
@@ -226,7 +236,7 @@ class Judge:
         chart: Sequence[Mapping[str, Any]],
     ) -> Shown:
         call_name = json.dumps([name, moment.at.isoformat(), service.id])
-        user = self.scope.user
+        user = _user(self.scope.specialty)
         described = {
             "name": call_name,
             "data": [*chart, user],

@@ -92,32 +92,20 @@ def filtered(receiver: Code, row: Lambda) -> Run:
     source, judged = receiver.run, _judged(row)
     leading = row.code.leading if receiver.stable else None
 
-    def run_over_all(frame: Frame, this: list[Any]) -> list[Any]:
-        items = source(frame, this)
-        if not items:
-            return items
-        frame.evaluation.budget.charge(len(items))
-        return judged(frame, items, range(len(items)))
-
     if leading is not None:
         return _by_code(receiver, judged, leading)
-    if receiver.variable is None:
-        return run_over_all
-    return _noting_nothing(source, (*receiver.variable, ""), run_over_all)
+    way: Way | None = None if receiver.variable is None else (*receiver.variable, "")
 
-
-def _noting_nothing(source: Run, way: Way, run_over_all: Run) -> Run:
-    """The same closure over a variable; it notes when there is nothing in that."""
-
-    def run(frame: Frame, this: list[Any]) -> list[Any]:
+    def run_over_all(frame: Frame, this: list[Any]) -> list[Any]:
         items, evaluation = source(frame, this), frame.evaluation
         if items:
-            return run_over_all(frame, this)
-        if evaluation.parent is None and type(items) is list:
-            evaluation.coded[way] = NO_ROWS
+            evaluation.budget.charge(len(items))
+            return judged(frame, items, range(len(items)))
+        if way is not None and evaluation.parent is None and type(items) is list:
+            evaluation.coded[way] = NO_ROWS  # there is nothing in this variable
         return items
 
-    return run
+    return run_over_all
 
 
 def barren(receiver: Code, row: Lambda) -> Barren | None:
