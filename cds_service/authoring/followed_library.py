@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from cds_service import collecting
 from cds_service.authoring.expressions import places
 from cds_service.authoring.file_change import change_of
 from cds_service.authoring.mutation_order import Reading
@@ -60,11 +61,13 @@ class FollowedLibrary:
             self._reading = Reading.of(content, places(content.sources))
         return self._reading
 
+    @collecting.paused()
     def load(self) -> None:
         """Everything anew from the files; raises ContentErrors and keeps what there was."""
         self.library = self._loaded()
         self._behind = set()
 
+    @collecting.paused()
     def take_in(self, paths: Iterable[Path]) -> Saved | None:
         """Put these files in force, and those that could not be before; None where all say so.
 

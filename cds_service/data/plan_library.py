@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cds_service import fhir_json
+from cds_service import collecting, fhir_json
 from cds_service.engine import Content, Source, compile_content, compile_what_works
 from cds_service.errors import (
     ContentError,
@@ -123,6 +123,7 @@ class Folder:
     revision: str
 
 
+@collecting.paused()
 def load(directory: Path, *, traced: bool = False, leave_out: bool = False) -> PlanLibrary:
     """Compile every guideline file below `directory`.
 
