@@ -241,7 +241,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.under_load", description=__doc__)
     commands = parser.add_subparsers(dest="scenario", required=True)
     for name, (scenario, defaults) in SCENARIOS.items():
-        command = commands.add_parser(name, help=scenario.__doc__)
+        command = commands.add_parser(name, help=(scenario.__doc__ or "").replace("%", "%%"))
         for option, default in defaults.items():
             kind = int if option in {"connections", "times"} else float
             command.add_argument(f"--{option}", type=kind, default=default)
