@@ -30,7 +30,7 @@ PLACES = {
     "read in a thread": ("cds_service.data.fhir_client", "FhirReader", "fetch"),
     "socket": ("cds_service.data", "transport", "_connected"),
     "language": ("cds_service.hooks", "languages", "negotiate"),
-    "situation": ("cds_service.hooks", "service", "_situation"),
+    "situation": ("cds_service.hooks", "situation", "of_call"),
     "who asks": ("cds_service.hooks", "service", "_asking"),
     "evaluation": ("cds_service.hooks", "service", "apply"),
     "verdict": ("cds_service.engine.outcome", "Outcome", "counts"),
