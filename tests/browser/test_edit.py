@@ -143,6 +143,23 @@ def test_a_name_is_completed_with_the_keyboard(page, at, typed, chosen, becomes)
     assert page.is_hidden("#completions")
 
 
+def test_what_was_typed_before_the_names_arrived_is_completed_when_they_do(page):
+    held = []
+
+    def hold(route):
+        held.append(route)
+
+    page.route("**/names", hold)
+    with page.expect_request("**/names"):
+        page.reload()
+    page.wait_for_selector(".row")
+    select(page, THRESHOLD)
+    page.keyboard.type("%isAgeO")
+    held[0].continue_()
+
+    page.wait_for_selector("#completions [aria-selected=true]:has-text('isAgeOpen')")
+
+
 def test_the_active_name_is_told_to_those_who_listen(page):
     select(page, THRESHOLD)
     page.keyboard.type("%isAge")

@@ -76,6 +76,7 @@ function among(caret, prefix, items, isAsked = false) {
 export class Completions {
   constructor(view, list, root, say) {
     Object.assign(this, { view, list, root, say, names: null, offered: null, active: 0 });
+    this.missed = null;
     view.area.addEventListener("keydown", (event) => this.key(event));
     view.area.addEventListener("blur", () => this.close());
     view.area.addEventListener("scroll", () => this.close());
@@ -90,13 +91,24 @@ export class Completions {
     return !this.list.hidden;
   }
 
+  /** Takes the names once they have arrived, and makes up for an offer that came before them. */
+  learn(names) {
+    this.names = names;
+    const { missed } = this;
+    const { area, text } = this.view;
+    const isWhereItWas = missed?.text === text && missed.caret === area.selectionStart;
+    if (isWhereItWas && document.activeElement === area) this.offer(missed.isAsked);
+  }
+
   /** Offers what fits; unasked, only once something was typed that names begin with. */
   offer(isAsked) {
     const { selectionStart, selectionEnd } = this.view.area;
+    if (!this.names) {
+      this.missed = { isAsked, text: this.view.text, caret: selectionStart };
+      return;
+    }
     const found =
-      this.names && selectionStart === selectionEnd
-        ? fitting(this.view.text, selectionStart, this.names)
-        : null;
+      selectionStart === selectionEnd ? fitting(this.view.text, selectionStart, this.names) : null;
     if (!found?.items.length || !(isAsked || found.prefix || found.isAsked)) return this.close();
     this.offered = found;
     this.list.replaceChildren(...found.items.map((item, index) => this.option(item, index)));

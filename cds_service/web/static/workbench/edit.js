@@ -234,5 +234,5 @@ view.onChange = () => {
 view.onCaret = showPlace;
 fetch(`${url}/names`)
   .then((answer) => answer.json())
-  .then((names) => (completions.names = names), refused);
+  .then((names) => completions.learn(names), refused);
 look();
