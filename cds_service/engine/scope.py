@@ -158,6 +158,11 @@ def definitions_in(owner: Element, problems: Problems) -> list[Written]:
             continue
         where = str(element.place())
         definition = fhirpath.Definition(name, text, _parameters(element), where)
+        if fhirpath.is_built_in(definition):
+            message = f"the definition '{name}' has the name of something built in"
+            problem = element.problem(message, "name", code="shadowed", hint="give it another name")
+            problems.add(problem)
+            continue
         written.append(Written(definition, element))
     return written
 

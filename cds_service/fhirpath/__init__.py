@@ -22,7 +22,7 @@ from cds_service.fhirpath.collection import (
 )
 from cds_service.fhirpath.definition import Definition, ValueSets
 from cds_service.fhirpath.evaluation import Evaluation
-from cds_service.fhirpath.library import EMPTY, Library
+from cds_service.fhirpath.library import EMPTY, Library, is_built_in
 from cds_service.fhirpath.message import Message
 from cds_service.fhirpath.program import Program
 from cds_service.fhirpath.trace import Trace
@@ -51,6 +51,7 @@ __all__ = [
     "ValueSets",
     "compile",
     "facts_of",
+    "is_built_in",
     "plain",
     "scalar",
     "system_value",

@@ -275,9 +275,14 @@ def _static(root_type: str | None) -> Types:
     return frozenset({root_type})
 
 
+def is_built_in(definition: Definition) -> bool:
+    """Whether a definition has the name of something that every expression knows already."""
+    is_function = definition.parameters is not None and definition.name in FUNCTIONS
+    return is_function or definition.name in STANDARD
+
+
 def _refuse_built_in(definition: Definition) -> None:
-    taken = definition.name in FUNCTIONS if definition.parameters is not None else None
-    if not taken and definition.name not in STANDARD:
+    if not is_built_in(definition):
         return
     raise ExpressionError(
         f"the definition '{definition.name}' has the name of something built in",

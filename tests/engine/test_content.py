@@ -40,6 +40,15 @@ def test_a_mistake_in_a_shared_definition_is_reported_in_the_library_that_holds_
     assert {problem.where.file for problem in caught.value.problems} == {"lib.json"}
 
 
+def test_a_definition_with_the_name_of_something_built_in_is_one_problem_among_all():
+    action = {"id": "a", "condition": [condition("1 +")]}
+
+    found = problems_of(plan("p", action, extension=[variable("ucum", "1")]))
+
+    assert found["shadowed"].where.path == "PlanDefinition.extension[0].valueExpression.name"
+    assert len(found) == 2
+
+
 def test_an_unknown_name_is_refused_with_the_closest_known_one():
     action = {"id": "a", "condition": [condition("%profil = 'nl'")]}
 
