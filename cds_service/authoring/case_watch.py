@@ -74,8 +74,6 @@ class CaseWatch:
             touched = self._take_in(files)
         except ContentErrors as errors:
             self.problems += errors.problems
-        except ContentError as error:
-            self.problems.append(error)
         read = [path for path in files if self._read(path)]
         first = dict.fromkeys([*read, *touched, *self.todo])
         self.todo = [path for path in first if path in self._cases]
@@ -85,7 +83,7 @@ class CaseWatch:
     def _take_in(self, paths: Iterable[Path]) -> list[Path]:
         """Put the saved files in force; the cases that they touch, those beside them first.
 
-        Raises ContentError or ContentErrors.
+        Raises ContentErrors.
         """
         saved = self._followed.take_in(paths)
         if saved is None:

@@ -16,7 +16,7 @@ from cds_service.authoring.mutation_order import Reading
 from cds_service.data import plan_library
 from cds_service.engine import compile_what_works
 from cds_service.engine.recompile import Recompiler
-from cds_service.errors import ContentErrors
+from cds_service.errors import ContentError, ContentErrors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -71,7 +71,7 @@ class FollowedLibrary:
     def take_in(self, paths: Iterable[Path]) -> Saved | None:
         """Put these files in force, and those that could not be before; None where all say so.
 
-        Raises ContentError or ContentErrors and keeps what there was.
+        Raises ContentErrors and keeps what there was.
         """
         every = {path.resolve() for path in paths} | self._behind
         self._behind = {path for path in every if self._is_guideline(path)}
@@ -142,7 +142,10 @@ class FollowedLibrary:
         old = sources.get(self._name(path))
         if self._recompiler is None or old is None or not path.is_file():
             return None
-        new = plan_library.read_source(self.root, path)
+        try:
+            new = plan_library.read_source(self.root, path)
+        except ContentError as problem:
+            raise ContentErrors([problem]) from problem
         if not self._recompiler.can_adopt(old, new):
             return None
         change = change_of(old, new, self._reads())

@@ -13,7 +13,7 @@ import click
 from cds_service.authoring import case_diff
 from cds_service.authoring.case_watch import CaseWatch
 from cds_service.data import watching
-from cds_service.errors import ContentError, ContentErrors
+from cds_service.errors import ContentErrors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -64,9 +64,8 @@ def _begun(
     while True:
         try:
             return begin()
-        except (ContentError, ContentErrors) as error:
-            problems = error.problems if isinstance(error, ContentErrors) else (error,)
-            click.echo("\n".join(str(problem) for problem in problems))
+        except ContentErrors as errors:
+            click.echo("\n".join(map(str, errors.problems)))
         click.echo("nothing is in force yet: no case can run before this is mended and saved")
         click.echo(f"\nsaved {_names(saves.get(), root)}")
 

@@ -11,7 +11,7 @@ from threading import Thread, Timer
 from typing import TYPE_CHECKING
 
 from cds_service.data import watching
-from cds_service.errors import ContentError, ContentErrors
+from cds_service.errors import ContentErrors
 from cds_service.tenants import TenantsError
 
 if TYPE_CHECKING:
@@ -78,8 +78,6 @@ class Reloading:
             return self._swap()
         except ContentErrors as problems:
             return self._keep([str(problem) for problem in problems.problems])
-        except ContentError as problem:
-            return self._keep([str(problem)])
 
     def _swap(self) -> bool:
         """Answer with a new application from now on; raises ContentErrors."""
