@@ -32,10 +32,16 @@ _TOKEN = re.compile(r"[!-~]+")
 
 @dataclass(frozen=True, slots=True)
 class FhirServer:
-    """A FHIR base URL and the bearer token that this call may show there (AUTHZ-10, AUTHZ-13)."""
+    """A FHIR base URL and the bearer token that this call may show there (AUTHZ-10, AUTHZ-13).
+
+    `scheme` is what the client says the token is (`token_type`). Only a Bearer token is used, in
+    any spelling (AUTHZ-3, AUTHZ-15): one that needs a proof of its holder is not shown without
+    (RFC 6749, 7.1).
+    """
 
     base: str
     token: str | None = field(default=None, repr=False)
+    scheme: str = "Bearer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +120,8 @@ class FhirReader:
             return f"fhirServer {problem}"
         if server.token is None and not self.allow_open_servers:
             return "the request carries no access token for its fhirServer"
+        if server.token is not None and server.scheme.strip().lower() != "bearer":
+            return "the access token of the request is not of the type Bearer"
         if server.token is not None and not _TOKEN.fullmatch(server.token):
             return "the access token holds characters that a header cannot carry"
         return None

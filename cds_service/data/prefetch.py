@@ -206,8 +206,11 @@ def _server(message: Mapping[str, Any]) -> FhirServer | None:
     base = message.get("fhirServer")
     if not isinstance(base, str) or not base:
         return None
-    token = (message.get("fhirAuthorization") or {}).get("access_token")
-    return FhirServer(base, token if isinstance(token, str) else None)
+    authorization = message.get("fhirAuthorization") or {}
+    token = authorization.get("access_token")
+    return FhirServer(
+        base, token if isinstance(token, str) else None, authorization.get("token_type", "Bearer")
+    )
 
 
 def _token_deadline(message: Mapping[str, Any], deadline: Deadline) -> Deadline:

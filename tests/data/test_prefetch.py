@@ -597,6 +597,44 @@ def test_an_odd_lifetime_of_the_token_does_not_stop_the_read(
     assert key.state is State.DATA
 
 
+@pytest.mark.requirement("AUTHZ-3", "AUTHZ-13")
+@pytest.mark.parametrize("token_type", ["MAC", "DPoP", "N_A", "Bearer x", "Basic"])
+def test_a_token_that_is_no_bearer_token_is_not_sent(
+    reader: FhirReader, stub: FhirStub, token_type: str
+) -> None:
+    authorization = {"access_token": "t0ken", "token_type": token_type, "expires_in": 300}
+
+    key = run(reader, by_server(stub, fhirAuthorization=authorization)).keys["conditions"]
+
+    assert (key.state, key.reason, stub.seen) == (
+        State.UNKNOWN,
+        "it is not in prefetch, and the access token of the request is not of the type Bearer",
+        [],
+    )
+
+
+@pytest.mark.requirement("AUTHZ-3", "AUTHZ-15")
+@pytest.mark.parametrize("named", [{"token_type": "bearer"}, {"token_type": "BEARER "}, {}])
+def test_a_bearer_token_is_one_in_any_spelling(
+    reader: FhirReader, stub: FhirStub, named: dict[str, str]
+) -> None:
+    authorization = {"access_token": "t0ken", "expires_in": 300, **named}
+
+    key = run(reader, by_server(stub, fhirAuthorization=authorization)).keys["conditions"]
+
+    assert key.state is State.DATA
+    assert {request.headers["Authorization"] for request in stub.seen} == {"Bearer t0ken"}
+
+
+@pytest.mark.requirement("AUTHZ-3")
+def test_an_open_server_is_not_read_for_a_token_of_another_type_either(stub: FhirStub) -> None:
+    authorization = {"access_token": "t0ken", "token_type": "MAC"}
+    with FhirReader(allow_open_servers=True) as opened:
+        key = run(opened, by_server(stub, fhirAuthorization=authorization)).keys["conditions"]
+
+    assert (key.state, stub.seen) == (State.UNKNOWN, [])
+
+
 # --- one patient ---
 
 SAME = [
