@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 
 LEAST_SECRET_BYTES = 32
+_POSTGRESQL = ("postgresql+psycopg", "postgresql")
 
 
 class NotAllowed(ValueError):
@@ -86,17 +88,26 @@ def zone(value: str) -> ZoneInfo:
 
 
 def database(value: str) -> str:
-    """The URL of a database that the store can use."""
+    """The URL of a database that the store can use, with the driver that it uses.
+
+    `postgresql://…`, as the programs of PostgreSQL write it, is the same as `postgresql+psycopg://…`.
+    """
     is_file = value.startswith("sqlite:///") and value.removeprefix("sqlite:///") not in {
         "",
         ":memory:",
     }
-    is_server = value.startswith("postgresql+psycopg://") and bool(urlsplit(value).path.strip("/"))
+    scheme, _, rest = value.partition("://")
+    is_server = scheme in _POSTGRESQL and bool(urlsplit(value).path.strip("/"))
     if not (is_file or is_server):
         raise NotAllowed(
-            "sqlite:///folder/file.sqlite3 or postgresql+psycopg://user:password@host/database"
+            "sqlite:///folder/file.sqlite3 or postgresql://user:password@host/database"
         )
-    return value
+    if is_server and find_spec("psycopg") is None:
+        raise NotAllowed(
+            "a SQLite file, or else the driver for PostgreSQL be installed: "
+            "pip install 'cds-service[postgresql]'"
+        )
+    return value if is_file else f"{_POSTGRESQL[0]}://{rest}"
 
 
 def origins(value: str) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -106,6 +107,19 @@ def test_everything_wrong_is_told_at_once():
 def test_a_value_that_is_not_allowed_names_its_variable(name, value):
     text = problem(**{name: value})
     assert text.startswith(f"CDS_{name} must be ")
+
+
+def test_the_address_of_a_postgresql_is_taken_as_its_own_programs_write_it():
+    settings = load({"CDS_DATABASE_URL": "postgresql://cds:s3cret@db/cds?sslmode=require"})
+    assert settings.database_url == "postgresql+psycopg://cds:s3cret@db/cds?sslmode=require"
+
+
+def test_without_the_driver_for_postgresql_the_start_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    text = problem(DATABASE_URL="postgresql://cds:s3cret@db/cds")
+    assert "pip install 'cds-service[postgresql]'" in text
+    assert "s3cret" not in text
+    assert load({"CDS_DATABASE_URL": "sqlite:///var/x.sqlite3"}).database_url
 
 
 @pytest.mark.requirement("J4")

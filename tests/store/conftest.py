@@ -15,10 +15,17 @@ import sqlalchemy
 from cds_service.store import Store
 
 
+def _program(name):
+    """A program of PostgreSQL: Debian's packages keep them out of the search path."""
+    beside = sorted(str(folder) for folder in Path("/usr/lib/postgresql").glob("*/bin"))
+    return shutil.which(name) or shutil.which(name, path=os.pathsep.join(reversed(beside)))
+
+
 @pytest.fixture(scope="session")
 def postgresql_server():
     """A PostgreSQL server of this test run, where the programs for one are there."""
-    if not (shutil.which("initdb") and shutil.which("pg_ctl")):
+    initdb, pg_ctl = _program("initdb"), _program("pg_ctl")
+    if not (initdb and pg_ctl):
         pytest.skip("initdb and pg_ctl are not installed")
     who: dict = {}
     with tempfile.TemporaryDirectory(prefix="pg-", ignore_cleanup_errors=True) as name:
@@ -33,10 +40,10 @@ def postgresql_server():
 
         data = folder / "data"
         options = f"-c listen_addresses='' -k {folder}"
-        run("initdb", "-A", "trust", "-U", "cds", "-D", data)
-        run("pg_ctl", "-D", data, "-o", options, "-l", folder / "log", "-w", "start")
+        run(initdb, "-A", "trust", "-U", "cds", "-D", data)
+        run(pg_ctl, "-D", data, "-o", options, "-l", folder / "log", "-w", "start")
         yield f"postgresql+psycopg://cds@/{{}}?host={folder}"
-        run("pg_ctl", "-D", data, "-m", "immediate", "stop")
+        run(pg_ctl, "-D", data, "-m", "immediate", "stop")
 
 
 @pytest.fixture(scope="session")
