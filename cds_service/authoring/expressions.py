@@ -14,7 +14,7 @@ from cds_service import fhir_json
 from cds_service.engine.canonicals import DEFINITION_PARAMETERS, FOR_EACH, VARIABLE
 from cds_service.engine.scope import in_fhirpath
 from cds_service.fhirpath.parser import parse
-from cds_service.fhirpath.syntax import Call, Syntax, Variable, walk
+from cds_service.fhirpath.syntax import names_in, texts_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 Kind = Literal["condition", "for-each", "definition"]
 ActionKey = tuple[str, str]
 """File and FHIR path of an action."""
-
-EXPRESSIONS = 8192
-"""How many texts of expressions are remembered as read: a guideline has some 1,500."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,14 +146,19 @@ def _key(action: Element) -> ActionKey:
     return str(place.file), str(place.path)
 
 
-def names_in(tree: Syntax) -> frozenset[str]:
-    """The names of variables and functions that an expression mentions."""
-    return frozenset(part.name for part in walk(tree) if isinstance(part, Variable | Call))
+@dataclass(frozen=True, slots=True)
+class Mentions:
+    """The names of variables and functions in an expression, and the texts in quotes."""
+
+    names: frozenset[str]
+    texts: frozenset[str]
 
 
-@lru_cache(maxsize=EXPRESSIONS)
-def _names_in_text(text: str) -> frozenset[str]:
-    return names_in(parse(text))
+@lru_cache(maxsize=8192)  # a guideline has some 1,500 expressions
+def mentions(text: str) -> Mentions:
+    """What an expression mentions; raises ExpressionError for what is none."""
+    tree = parse(text)
+    return Mentions(names_in(tree), texts_in(tree))
 
 
 def uses(found: Iterable[Place]) -> Mapping[str, frozenset[str]]:
@@ -165,7 +167,7 @@ def uses(found: Iterable[Place]) -> Mapping[str, frozenset[str]]:
     for place in found:
         if place.kind == "definition":
             names = mentioned.get(place.name, frozenset())
-            mentioned[place.name] = names | _names_in_text(place.text)
+            mentioned[place.name] = names | mentions(place.text).names
     return mentioned
 
 

@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cds_service.authoring import expressions
-from cds_service.fhirpath.parser import parse
-from cds_service.fhirpath.syntax import Literal, walk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from cds_service.authoring.expressions import Place
     from cds_service.authoring.guideline_cards import Rule
@@ -42,7 +40,8 @@ class Names:
 
     def value_sets(self, rule: Rule) -> list[str]:
         """The value sets that the rule asks for, through all definitions it uses."""
-        own = {text for item in self.plans[rule.plan.id] for text in _literals(item.text)}
+        plan = self.plans[rule.plan.id]
+        own = {text for item in plan for text in expressions.mentions(item.text).texts}
         reached = expressions.reach(self._mentioned(rule), self.uses)
         return sorted(self.known_value_sets & own.union(*(self.asks[name] for name in reached)))
 
@@ -50,7 +49,7 @@ class Names:
         return {
             name
             for item in self.plans[rule.plan.id]
-            for name in expressions.names_in(parse(item.text))
+            for name in expressions.mentions(item.text).names
         }
 
 
@@ -71,13 +70,6 @@ def names_of(library: PlanLibrary) -> Names:
         libraries=shared,
         plans=plans,
         uses=expressions.uses(shared.values()),
-        asks={name: frozenset(_literals(item.text)) for name, item in shared.items()},
+        asks={name: expressions.mentions(item.text).texts for name, item in shared.items()},
         known_value_sets=frozenset(library.content.value_sets.names),
     )
-
-
-def _literals(expression: str) -> Iterator[str]:
-    """The texts in quotes in an expression."""
-    for node in walk(parse(expression)):
-        if isinstance(node, Literal) and node.values and isinstance(node.values[0], str):
-            yield node.values[0]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from cds_service.authoring.expressions import names_in, reach, uses
+from cds_service.authoring.expressions import mentions, reach, uses
 from cds_service.fhirpath import Quantity
 from cds_service.fhirpath.lexer import tokens
 from cds_service.fhirpath.parser import parse
@@ -118,7 +118,7 @@ def _decisive(found: Iterable[Place]) -> frozenset[str]:
     read: set[str] = set()
     for place in listed:
         if place.kind != "definition":
-            read |= names_in(parse(place.text))
+            read |= mentions(place.text).names
     return reach(read, uses(listed))
 
 

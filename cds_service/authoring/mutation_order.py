@@ -7,14 +7,11 @@ it by definitions and messages. Cases beside the touched plans come first, from 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import chain, zip_longest
 from typing import TYPE_CHECKING
 
-from cds_service.authoring.expressions import EXPRESSIONS, names_in, reach, uses
+from cds_service.authoring.expressions import mentions, reach
 from cds_service.engine.outcome import Verdict
-from cds_service.fhirpath.parser import parse
-from cds_service.fhirpath.syntax import Literal, walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -153,25 +150,16 @@ def _mentioned(
     mentioned: dict[str, frozenset[str]] = {
         code: text.placeholders for code, text in messages.items()
     }
-    definitions = [place for place in found if place.kind == "definition"]
-    for name, names in uses(definitions).items():
-        mentioned[name] = names | mentioned.get(name, frozenset())
-    for place in definitions:
-        mentioned[place.name] |= _names_and_texts(place.text)
+    for place in found:
+        if place.kind == "definition":
+            known = mentioned.get(place.name, frozenset())
+            mentioned[place.name] = known | _names_and_texts(place.text)
     return mentioned
 
 
-@lru_cache(maxsize=EXPRESSIONS)
-def _names_and_texts(text: str) -> frozenset[str]:
-    tree = parse(text)
-    texts = (
-        value
-        for part in walk(tree)
-        if isinstance(part, Literal)
-        for value in part.values
-        if isinstance(value, str)
-    )
-    return names_in(tree) | frozenset(texts)
+def _names_and_texts(expression: str) -> frozenset[str]:
+    found = mentions(expression)
+    return found.names | found.texts
 
 
 def _evaluated(item: ActionOutcome) -> Iterator[Expression]:

@@ -137,17 +137,19 @@ def parts_of(node: Syntax) -> tuple[Syntax, ...]:
 
 def walk(node: Syntax) -> Iterator[Syntax]:
     """A node and all parts below it, in the order of the text."""
-    yield node
-    for part in parts_of(node):
-        yield from walk(part)
+    pending = [node]
+    while pending:  # no recursion: what nests too deeply is for the compiler to refuse
+        part = pending.pop()
+        yield part
+        pending.extend(reversed(parts_of(part)))
 
 
 def names_in(node: Syntax) -> frozenset[str]:
     """The names of variables and functions in an expression, whatever they mean."""
-    names, pending = set(), [node]
-    while pending:  # no recursion: what nests too deeply is for the compiler to refuse
-        part = pending.pop()
-        if isinstance(part, Variable | Call):
-            names.add(part.name)
-        pending.extend(parts_of(part))
-    return frozenset(names)
+    return frozenset(part.name for part in walk(node) if isinstance(part, Variable | Call))
+
+
+def texts_in(node: Syntax) -> frozenset[str]:
+    """The texts in quotes in an expression."""
+    literals = (part for part in walk(node) if isinstance(part, Literal))
+    return frozenset(value for part in literals for value in part.values if isinstance(value, str))
