@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -89,28 +87,3 @@ def test_secrets_are_referred_to_and_not_written_down(container, pod):
 def test_nginx_takes_bodies_as_large_as_the_service_does():
     megabytes = int(re.search(r"client_max_body_size\s+(\d+)m;", NGINX.read_text())[1])
     assert megabytes * 1_000_000 >= int(SETTINGS["CDS_MAX_BODY_BYTES"])
-
-
-def test_nginx_understands_its_example(tmp_path):
-    if shutil.which("nginx") is None:
-        pytest.skip("nginx is not installed")
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl is not installed")
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=cds",
-         "-keyout", key, "-out", certificate],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    text = NGINX.read_text()
-    text = re.sub(r"(ssl_certificate_key\s+)\S+;", rf"\g<1>{key};", text)
-    text = re.sub(r"(ssl_certificate\s+)\S+;", rf"\g<1>{certificate};", text)
-    text = text.replace("/var/log/nginx/cds.log", f"{tmp_path}/access.log")
-    whole = tmp_path / "nginx.conf"
-    whole.write_text(
-        f"pid {tmp_path}/pid;\nerror_log {tmp_path}/error.log;\nevents {{}}\nhttp {{\n{text}\n}}\n"
-    )
-    checked = subprocess.run(
-        ["nginx", "-t", "-c", whole], capture_output=True, text=True, check=False
-    )
-    assert checked.returncode == 0, checked.stderr

@@ -110,7 +110,7 @@ def blueprint(metrics: Metrics) -> Blueprint:
     """`/metrics`, and the counting of every answer of the application it is registered with."""
     routes = Blueprint("metrics", __name__)
 
-    @routes.get("/metrics")
+    @routes.get("/metrics", strict_slashes=True)  # a proxy may hold back this very path only
     def exposition() -> Response:
         """The counts, for a scraper on the same network; a proxy must not let it out."""
         body, media_type = metrics.exposition()

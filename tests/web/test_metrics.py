@@ -33,6 +33,12 @@ def counted(client):
     return risen
 
 
+@pytest.mark.requirement("H1", "H3")
+@pytest.mark.parametrize("path", ["/metrics/", "/Metrics", "/nl/metrics", "/metrics%2f"])
+def test_no_other_path_has_the_counts(client, path):
+    assert client.get(path).status == 404
+
+
 def test_calls_are_counted_by_route_and_status(counted, client, address, message):
     client.post(address(), message())
     client.post(address(), {"hook": "patient-view"})
