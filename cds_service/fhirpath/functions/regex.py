@@ -8,7 +8,6 @@ ways to match is bounded: it limits how long the text may be.
 from __future__ import annotations
 
 import re
-import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 from re import _constants as sre  # type: ignore[attr-defined]
@@ -16,6 +15,7 @@ from re import _parser as sre_parser  # type: ignore[attr-defined]
 from typing import Any
 
 from cds_service.errors import EvaluationError
+from cds_service.fhirpath.functions.dialect import python_pattern
 
 MAX_TEXT = 20_000
 MAX_PATTERN = 500
@@ -23,11 +23,8 @@ MAX_WAYS = 5 * 10**7
 """Ways to match that are tried at most; the text may be as long as this allows."""
 
 _FLAGS = {"i": re.IGNORECASE, "m": re.MULTILINE}
-_PROPERTY = re.compile(r"\\([pP])\{(\w{1,2})\}|\\.", re.DOTALL)
-_REFERENCE = re.compile(r"\$(?:(\d)|\{(\w+)\}|\$)|\\")
 _REPEATS = frozenset({sre.MAX_REPEAT, sre.MIN_REPEAT, sre.POSSESSIVE_REPEAT})
 _SINGLE = frozenset({sre.LITERAL, sre.NOT_LITERAL, sre.ANY, sre.IN})
-_PLANE = 0x10000
 _MANY = 1000
 """A repetition that may run more often than this counts as unbounded."""
 
@@ -74,7 +71,7 @@ def _compiled(pattern: str, flags: str) -> tuple[re.Pattern[str], int]:
     problem = check(pattern)
     if isinstance(problem, str):
         raise EvaluationError(f"the regular expression '{pattern}' {problem}", code="regex")
-    return re.compile(_expanded(pattern), bits), problem.longest_text()
+    return re.compile(python_pattern(pattern), bits), problem.longest_text()
 
 
 def check(pattern: str) -> Effort | str:
@@ -82,9 +79,9 @@ def check(pattern: str) -> Effort | str:
     if len(pattern) > MAX_PATTERN:
         return f"is longer than {MAX_PATTERN} characters"
     try:
-        tree = sre_parser.parse(_expanded(pattern), re.DOTALL)
+        tree = sre_parser.parse(python_pattern(pattern), re.DOTALL)
         effort = _effort(tree, repeated=False)
-    except (re.error, OverflowError, RecursionError) as error:
+    except (re.error, ValueError, OverflowError, RecursionError) as error:
         return f"is not valid: {error}"
     except _Refused as refused:
         return str(refused)
@@ -187,49 +184,3 @@ def _set_starts(items: list[tuple[Any, Any]]) -> frozenset[str]:
         else:
             return frozenset(_SAMPLE)
     return frozenset(found | {character.swapcase() for character in found})
-
-
-def _expanded(pattern: str) -> str:
-    r"""The pattern with `\p{Lu}` written as a character class."""
-    return _PROPERTY.sub(_property, pattern)
-
-
-def _property(match: re.Match[str]) -> str:
-    if match[1] is None:
-        return match[0]
-    return f"[{'^' if match[1] == 'P' else ''}{_category(match[2])}]"
-
-
-@lru_cache(maxsize=64)
-def _category(name: str) -> str:
-    """The ranges of the characters of a Unicode general category (`L`, `Lu`), plane 0 only."""
-    ranges: list[str] = []
-    start: int | None = None
-    for code in range(_PLANE + 1):
-        inside = code < _PLANE and unicodedata.category(chr(code)).startswith(name)
-        if inside and start is None:
-            start = code
-        elif not inside and start is not None:
-            ranges.append(f"\\U{start:08x}-\\U{code - 1:08x}")
-            start = None
-    return "".join(ranges) or "\\x00"
-
-
-def replacement(text: str, pattern: re.Pattern[str]) -> str:
-    """A substitution in Python's notation: `$1` and `${name}` are groups, the rest is itself.
-
-    EvaluationError for a group that the pattern does not have.
-    """
-    for match in _REFERENCE.finditer(text):
-        number, name = match[1], match[2]
-        if (number and int(number) > pattern.groups) or (name and name not in pattern.groupindex):
-            raise EvaluationError(f"the pattern has no group '{number or name}'", code="regex")
-    return _REFERENCE.sub(_group, text)
-
-
-def _group(match: re.Match[str]) -> str:
-    if match[0] == "\\":
-        return "\\\\"
-    if match[0] == "$$":
-        return "$"
-    return f"\\g<{match[1] or match[2]}>"

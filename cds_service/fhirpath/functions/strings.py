@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from cds_service.errors import EvaluationError
 from cds_service.fhirpath.collection import UNKNOWN, describe, scalar, system_value
 from cds_service.fhirpath.evaluation import unknown
-from cds_service.fhirpath.functions.regex import check, compiled, replacement
+from cds_service.fhirpath.functions.dialect import python_substitution
+from cds_service.fhirpath.functions.regex import check, compiled
 from cds_service.fhirpath.functions.registry import (
     BOOLEAN,
     INTEGER,
@@ -107,7 +108,7 @@ def replace_matches(value: str, pattern: Any, substitution: Any, flags: Any = No
     if pattern == "":
         return value
     expression = compiled(pattern, flags, value)
-    template = replacement(_text("replaceMatches", substitution), expression)
+    template = python_substitution(_text("replaceMatches", substitution), expression)
     parts: list[str] = []
     position = length = 0
     for match in expression.finditer(value):
@@ -138,10 +139,16 @@ def join(items: list[Any], *arguments: list[Any]) -> list[Any]:
     return [between.join(texts)]
 
 
+def trim(value: str) -> str:
+    """`trim()` (3.0): without the white space of section 8.1 at both ends."""
+    return value.strip(" \t\r\n")
+
+
 _ENCODERS: dict[str, Callable[[bytes], bytes]] = {
     "hex": binascii.hexlify,
     "base64": base64.b64encode,
     "urlbase64": base64.urlsafe_b64encode,
+    "ascii": lambda text: text.decode().encode("ascii", "replace"),
 }
 _DECODERS: dict[str, Callable[[str], bytes]] = {
     "hex": binascii.unhexlify,
@@ -151,18 +158,23 @@ _DECODERS: dict[str, Callable[[str], bytes]] = {
 
 
 def encode(value: str, name: Any) -> str | None:
-    """`encode(format)` (3.0): hex, base64 or urlbase64 of the UTF-8 bytes."""
+    """`encode(format)` (3.0): hex, base64 or urlbase64 of the UTF-8 bytes, or ascii with `?`."""
     encoder = _ENCODERS.get(name)
     return None if encoder is None else encoder(value.encode()).decode("ascii")
 
 
 def decode(value: str, name: Any) -> str | None:
-    """`decode(format)` (3.0); EvaluationError when the text is not in that format."""
+    """`decode(format)` (3.0): empty when the bytes are not UTF-8.
+
+    EvaluationError when the text is not in that format.
+    """
     decoder = _DECODERS.get(name)
     if decoder is None:
         return None
     try:
         return decoder(value).decode()
+    except UnicodeDecodeError:
+        return None
     except ValueError as error:
         raise EvaluationError(f"'{value}' is not {name}", code="invalid-data") from error
 
@@ -204,7 +216,7 @@ _declare("replace", replace, 2, STRING, "5.6.8")
 _declare("length", len, 0, INTEGER, "5.6.11")
 _declare("toChars", list, 0, STRING, "5.6.12")
 _declare("split", split, 1, STRING, "3.0 5.6.13")
-_declare("trim", str.strip, 0, STRING, "3.0 5.6.15")
+_declare("trim", trim, 0, STRING, "3.0 5.6.15")
 _declare("encode", encode, 1, STRING, "3.0 5.6.16")
 _declare("decode", decode, 1, STRING, "3.0 5.6.17")
 _declare("escape", escape, 1, STRING, "3.0 5.6.18")

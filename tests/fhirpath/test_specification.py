@@ -1,0 +1,106 @@
+"""Clauses of the FHIRPath specification, one expression each, with the answer they demand.
+
+The numbers are those of version 2.0.0; "3.0" marks what the next version adds or makes clear.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cds_service.errors import CdsError
+from cds_service.fhirpath import compile as compile_expression
+
+PATIENT = {
+    "resourceType": "Patient",
+    "id": "p",
+    "name": [
+        {"use": "official", "family": "Berg", "given": ["Ann", "Marie"]},
+        {"use": "usual", "given": ["Annie"]},
+        {"use": "maiden", "family": "Dal"},
+    ],
+}
+
+
+def evaluated(expression: str, **variables: Any) -> list[Any]:
+    return compile_expression(expression)(PATIENT, variables=variables)
+
+
+@pytest.mark.parametrize(
+    ("expression", "answer"),
+    [
+        ("'-2147483648'.toInteger()", [-2147483648]),
+        ("'-2147483649'.convertsToInteger()", [False]),
+        ("'-9223372036854775808'.toLong()", [-(2**63)]),
+        ("'9223372036854775808'.convertsToLong()", [False]),
+        ("'0000000000000000000000042'.toInteger()", [42]),
+        ("'+'.toInteger()", []),
+    ],
+)
+def test_5_5_3_every_integer_that_the_format_spells_converts(expression, answer) -> None:
+    assert evaluated(expression) == answer
+
+
+def test_5_5_6_a_boolean_becomes_a_decimal_with_one_decimal() -> None:
+    assert str(evaluated("true.toDecimal()")[0]) == "1.0"
+
+
+@pytest.mark.parametrize(
+    ("expression", "answer"),
+    [
+        (r"'a\tb' ~ 'a b'", [True]),
+        (r"'a\u00a0b' ~ 'a b'", [False]),
+        (r"' \t\r\na\n'.trim()", ["a"]),
+        (r"'\u00a0a'.trim()", ["\u00a0a"]),
+    ],
+)
+def test_8_1_white_space_is_tab_space_and_line_ends(expression, answer) -> None:
+    assert evaluated(expression) == answer
+
+
+@pytest.mark.parametrize("expression", ["1.05 ~ 1.1", "(-1.05) ~ (-1.1)", "2.5 'mg' ~ 3 'mg'"])
+def test_6_1_3_equivalent_decimals_are_rounded_with_halves_up(expression) -> None:
+    assert evaluated(expression) == [True]
+
+
+@pytest.mark.parametrize("call", ["sqrt()", "exp()", "ln()", "log(2)", "power(2)"])
+def test_5_7_a_quantity_is_not_a_number_where_the_unit_would_change(call) -> None:
+    with pytest.raises(CdsError, match="works on"):
+        evaluated(f"(4 'kg').{call}")
+
+
+@pytest.mark.parametrize(
+    ("expression", "answer"),
+    [
+        (r"'11/30/1972'.replaceMatches('(?<m>\\d+)/(?<d>\\d+)', '${d}-${m}')", ["30-11/1972"]),
+        (r"'é1'.matches('^[\\p{L}\\d]+$')", [True]),
+        (r"'1'.matches('^[\\P{L}]+$')", [True]),
+        (r"'1'.matches('^[^\\p{L}]+$')", [True]),
+        ("'ab'.matches('^[[:alpha:]]+$')", [True]),
+        ("'a1'.matches('^[[:alpha:]]+$')", [False]),
+        ("'a[b'.matches('^[a[b]+$')", [True]),
+        ("'a[x'.matches('^[a[]+x$')", [True]),
+        ("'a&b'.matches('^[a&&b]+$')", [True]),
+    ],
+)
+def test_5_6_regular_expressions_are_read_as_pcre_spells_them(expression, answer) -> None:
+    assert evaluated(expression) == answer
+
+
+@pytest.mark.parametrize("pattern", ["[[:nope:]]", "[[:^alpha:]]", "[:alpha:]"])
+def test_5_6_a_class_of_characters_that_is_not_known_is_refused(pattern) -> None:
+    with pytest.raises(CdsError, match="regular expression"):
+        compile_expression(f"'a'.matches('{pattern}')")
+
+
+@pytest.mark.parametrize(
+    ("expression", "answer"),
+    [
+        ("'c328'.decode('hex')", []),
+        ("'w7'.encode('hex').decode('hex')", ["w7"]),
+        ("'Ærø'.encode('ascii')", ["?r?"]),
+    ],
+)
+def test_3_0_what_is_not_utf_8_decodes_to_nothing(expression, answer) -> None:
+    assert evaluated(expression) == answer
