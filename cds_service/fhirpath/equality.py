@@ -18,7 +18,8 @@ from cds_service.fhirpath.quantity import equivalent as quantities_equivalent
 from cds_service.fhirpath.temporal import Date, DateTime, Temporal
 from cds_service.fhirpath.temporal import compare as compare_temporal
 
-_SPACE = re.compile(r"\s")
+_SPACE = re.compile(r"[ \t\r\n]")
+"""What is white space in FHIRPath (section 8.1)."""
 _NUMBERS = (int, Decimal)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from decimal import Context, Decimal, localcontext
+from decimal import ROUND_HALF_UP, Context, Decimal, localcontext
 from enum import Enum
 from fractions import Fraction
 
@@ -37,6 +37,7 @@ _INDEFINITE = frozenset({"year", "month", "a", "mo"})
 _SPELLED = re.compile(r"([+-]?\d+(?:\.\d+)?)\s*(?:'([^']+)'|([a-z]+))?")
 _LOGARITHMIC = frozenset({"B", "dB", "Np", "[pH]"})
 _EXACT = Context(prec=60)
+_ROUNDED = Context(prec=60, rounding=ROUND_HALF_UP)
 _LARGEST_EXPONENT = 60
 
 
@@ -278,7 +279,7 @@ def decimals_equivalent(left: Decimal, right: Decimal) -> bool:
     step = Decimal(1).scaleb(-places)
     if max(left.adjusted(), right.adjusted()) > _LARGEST_EXPONENT - 30:
         return False
-    with localcontext(_EXACT):
+    with localcontext(_ROUNDED):
         return left.quantize(step) == right.quantize(step)
 
 

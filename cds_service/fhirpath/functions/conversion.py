@@ -27,6 +27,8 @@ TABLE = Table()
 _TRUE = frozenset({"true", "t", "yes", "y", "1", "1.0"})
 _FALSE = frozenset({"false", "f", "no", "n", "0", "0.0"})
 _DIGITS = frozenset("0123456789")
+_MOST_DIGITS = 19
+"""The digits of the largest Long."""
 
 
 def to_boolean(value: Any) -> bool | None:
@@ -44,26 +46,33 @@ def to_boolean(value: Any) -> bool | None:
 def to_integer(value: Any) -> int | None:
     """`toInteger()` (5.5.3)."""
     number = _integer(value)
-    return number if number is not None and abs(number) < 2**31 else None
+    return number if number is not None and -(2**31) <= number < 2**31 else None
 
 
 def to_long(value: Any) -> int | None:
     """`toLong()` (3.0)."""
     number = _integer(value)
-    return Long(number) if number is not None and abs(number) < 2**63 else None
+    return Long(number) if number is not None and -(2**63) <= number < 2**63 else None
 
 
 def _integer(value: Any) -> int | None:
     if isinstance(value, int):
         return int(value)
-    if isinstance(value, str) and 0 < len(value) <= 20:
-        digits = value[1:] if value[0] in "+-" else value
-        return int(value) if digits and set(digits) <= _DIGITS else None
-    return None
+    if not isinstance(value, str):
+        return None
+    digits = value[1:] if value[:1] in {"+", "-"} else value
+    if not digits or not set(digits) <= _DIGITS:
+        return None
+    significant = digits.lstrip("0") or "0"
+    if len(significant) > _MOST_DIGITS:
+        return None
+    return -int(significant) if value[0] == "-" else int(significant)
 
 
 def to_decimal(value: Any) -> Decimal | None:
     """`toDecimal()` (5.5.6)."""
+    if isinstance(value, bool):
+        return Decimal("1.0") if value else Decimal("0.0")
     if isinstance(value, int | Decimal):
         return Decimal(value)
     if isinstance(value, str) and len(value) <= 60:

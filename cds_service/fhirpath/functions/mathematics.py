@@ -117,11 +117,14 @@ def truncate(value: Any) -> int | None:
     return whole(Decimal(value))
 
 
+_KEEPS_UNIT = frozenset({"abs", "ceiling", "floor", "round", "truncate"})
+"""The functions that take a Quantity; of the others its unit would not be that of the result."""
+
+
 def _declare(name: str, implementation: Callable[..., Any], most: int, section: str) -> None:
     least = 1 if most and name != "round" else 0
-    build = over_values(
-        _within(implementation), takes=(int, Decimal, Quantity), empty_arguments=name == "round"
-    )
+    takes = (int, Decimal, Quantity) if name in _KEEPS_UNIT else _NUMBERS
+    build = over_values(_within(implementation), takes=takes, empty_arguments=name == "round")
     TABLE.declare(name, build, arity=(least, most), section=section)
 
 
