@@ -101,7 +101,8 @@ def type_specifier(text: str) -> TypeSpecifier | None:
     """The type that `text` names (`Quantity`, `System.Quantity`, `FHIR.Patient`), or None."""
     namespace, dot, name = text.rpartition(".")
     if dot and namespace == "System":
-        return TypeSpecifier("System", name)
+        is_known = name in SYSTEM_TYPES or is_fhir_type(name)
+        return TypeSpecifier("System", name) if is_known else None
     if dot and namespace == "FHIR":
         return TypeSpecifier("FHIR", name) if is_fhir_type(name) else None
     if is_fhir_type(text) or text in SYSTEM_TYPES:

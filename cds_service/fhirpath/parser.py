@@ -57,7 +57,10 @@ _INFIX = {
 _POLARITY = 11
 _FLAT = frozenset({"and", "or", "|"})
 _SPECIALS = ("$this", "$index", "$total")
-_NOT_A_NAME = frozenset({"true", "false", "and", "or", "xor", "implies", "div", "mod", "in", "is"})
+RESERVED = frozenset(
+    {"true", "false", "and", "or", "xor", "implies", "div", "mod", *CALENDAR_UNITS}
+)
+"""The keywords that are a name only between backticks; `as`, `is`, `in`, `contains` are (8.5)."""
 _LITERALS = frozenset({"number", "string", "temporal", "long"})
 
 
@@ -175,6 +178,8 @@ class _Parser:
         token = self.peek()
         if token.kind not in {"name", "delimited"}:
             self.fail(f"expected {what} here", token)
+        if token.kind == "name" and token.value in RESERVED:
+            self.fail(f"'{token.value}' is a keyword", token, f"write `{token.value}`")
         return self.take()
 
     def operand(self) -> Syntax:
@@ -229,14 +234,14 @@ class _Parser:
         return Call(name.offset, end, depth, str(name.value), tuple(arguments))
 
     def argument(self, function: Token) -> Syntax:
-        """One argument; `desc` after a key of sort() is read as a minus sign before it."""
+        """One argument; `asc` or `desc` after a key of sort() is kept as its sign."""
         node = self.expression(0)
         token = self.peek()
         if function.value != "sort" or token.kind != "name" or token.value not in {"asc", "desc"}:
             return node
         self.take()
-        sign = "-" if token.value == "desc" else "+"
-        return Polarity(node.offset, token.end, self.height(node.offset, node), sign, node)
+        depth = self.height(node.offset, node)
+        return Polarity(node.offset, token.end, depth, token.value, node)
 
     def term(self) -> Syntax:
         token = self.peek()
@@ -250,7 +255,7 @@ class _Parser:
         if token.kind == "name" and token.value in {"true", "false"}:
             self.take()
             return Literal(token.offset, token.end, 1, (token.value == "true",))
-        if token.kind == "name" and token.value in _NOT_A_NAME:
+        if token.kind == "name" and token.value in RESERVED:
             self.unexpected()
         if token.kind == "end":
             self.unexpected()

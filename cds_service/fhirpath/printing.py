@@ -9,6 +9,7 @@ import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from cds_service.fhirpath.parser import RESERVED
 from cds_service.fhirpath.quantity import Quantity
 from cds_service.fhirpath.syntax import (
     OF_TYPES,
@@ -46,12 +47,7 @@ _RANKS = {
 
 _SIGNED, _TERM = 11, 12
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_KEYWORDS = frozenset(
-    {
-        "and", "as", "asc", "contains", "desc", "div", "false", "implies", "in", "is", "mod", "or",
-        "true", "xor",
-    }
-)  # fmt: skip
+_KEYWORDS = RESERVED | {"as", "asc", "contains", "desc", "in", "is"}
 _ESCAPES = {"\\": "\\\\", "'": "\\'", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\f": "\\f"}
 
 
@@ -122,6 +118,12 @@ def _print_operation(node: Operation) -> str:
     return f" {node.operator} ".join(texts)
 
 
+def _print_polarity(node: Polarity) -> str:
+    if node.sign in {"asc", "desc"}:
+        return f"{printed(node.operand)} {node.sign}"
+    return f"{node.sign}{_within(node.operand, _TERM)}"
+
+
 _PRINTERS: Mapping[type[Syntax], Callable[[Any], str]] = {
     Literal: _print_literal,
     Member: lambda node: _identifier(node.name),
@@ -130,7 +132,7 @@ _PRINTERS: Mapping[type[Syntax], Callable[[Any], str]] = {
     Call: _print_call,
     Path: lambda node: f"{_within(node.left, _TERM)}.{printed(node.right)}",
     Index: lambda node: f"{_within(node.left, _TERM)}[{printed(node.index)}]",
-    Polarity: lambda node: f"{node.sign}{_within(node.operand, _TERM)}",
+    Polarity: _print_polarity,
     Operation: _print_operation,
     TypeTest: lambda node: (
         f"{_within(node.operand, _RANKS['is'])} {node.operator} {node.type_name}"

@@ -34,7 +34,7 @@ _SECONDS = {
 }
 _MONTHS = {"year": Fraction(12), "month": Fraction(1)}
 _INDEFINITE = frozenset({"year", "month", "a", "mo"})
-_SPELLED = re.compile(r"([+-]?\d+(?:\.\d+)?)\s*(?:'([^']+)'|([a-z]+))?")
+_SPELLED = re.compile(r"([+-]?\d+(?:\.\d+)?)\s*(?:'([^']+)'|([a-z]+))?", re.ASCII)
 _LOGARITHMIC = frozenset({"B", "dB", "Np", "[pH]"})
 _EXACT = Context(prec=60)
 _ROUNDED = Context(prec=60, rounding=ROUND_HALF_UP)

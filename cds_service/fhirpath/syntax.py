@@ -78,7 +78,7 @@ class Index(Syntax):
 
 @dataclass(frozen=True, slots=True)
 class Polarity(Syntax):
-    """`+operand` or `-operand`."""
+    """`+operand` or `-operand`; as a key of sort() also `operand asc` or `operand desc`."""
 
     sign: str
     operand: Syntax
