@@ -32,6 +32,7 @@ from cds_service.fhirpath.operators import (
     ordering,
     union,
 )
+from cds_service.fhirpath.quantity import Quantity
 from cds_service.fhirpath.references import compile_variable
 from cds_service.fhirpath.syntax import (
     Call,
@@ -210,6 +211,8 @@ def _element(receiver: Code, node: Any, scope: Scope) -> Code:
         for item in items:
             if type(item) is Node:
                 item.add_children(name, out)
+            elif type(item) is Quantity and name in {"value", "unit"}:
+                out.append(getattr(item, name))
         return out if type(items) is list else Incomplete(out)
 
     path = None if receiver.path is None else (*receiver.path, rows.Member(name))

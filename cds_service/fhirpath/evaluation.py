@@ -140,6 +140,15 @@ class Evaluation:
             found = self.wrapped[key] = self._wrap(name, kind)
         return found
 
+    def holds(self, name: str) -> bool:
+        """Whether a variable of this name was given, here or around."""
+        scope: Evaluation | None = self
+        while scope is not None:
+            if name in scope.variables:
+                return True
+            scope = scope.parent
+        return False
+
     def _wrap(self, name: str, kind: str | None) -> list[Any]:
         if name in self.variables:
             return wrap(self.variables[name], kind)

@@ -13,6 +13,7 @@ from cds_service.errors import EvaluationError
 from cds_service.fhirpath.code import Code, Run, Scope, SharedPart, Types, itself
 from cds_service.fhirpath.collection import Node
 from cds_service.fhirpath.evaluation import Evaluation, Frame
+from cds_service.fhirpath.printing import printed
 from cds_service.fhirpath.readings import constant
 from cds_service.fhirpath.syntax import (
     Call,
@@ -26,7 +27,6 @@ from cds_service.fhirpath.syntax import (
     Syntax,
     TypeTest,
     Variable,
-    literal_text,
 )
 from cds_service.fhirpath.trace import Trace
 
@@ -230,7 +230,7 @@ def _path(node: Any, scope: Scope) -> str:
 
 
 _TEXT: dict[type[Syntax], Callable[[Any, Scope], str]] = {
-    Literal: lambda node, _: literal_text(node.values[0]) if node.values else "{}",
+    Literal: lambda node, _: printed(node),
     Member: lambda node, _: f"`{node.name}`",
     Special: lambda node, _: str(node.name),
     Variable: _variable,

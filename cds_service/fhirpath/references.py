@@ -46,6 +46,18 @@ def _lexical(compiler: Compiling, node: Variable, scope: Scope) -> Code | None:
     return None
 
 
+def is_taken(name: str, scope: Scope) -> bool:
+    """Whether `%name` means something already at this place, as far as the text tells."""
+    if name in _FOCUS or _constant(name) is not None or parameter_of(name, scope) is not None:
+        return True
+    place: Scope | None = scope
+    while place is not None:
+        if name in place.defined:
+            return True
+        place = place.outer
+    return scope.names.definition(name) is not None or scope.names.variable_type(name)[0]
+
+
 def _chain_variable(place: Scope, name: str) -> Code:
     slot, types = place.defined[name]
     uses = frozenset({place.identity})

@@ -5,11 +5,12 @@ The numbers are those of version 2.0.0; "3.0" marks what the next version adds o
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from cds_service.errors import CdsError
+from cds_service.errors import CdsError, ExpressionError
 from cds_service.fhirpath import compile as compile_expression
 
 PATIENT = {
@@ -104,3 +105,84 @@ def test_5_6_a_class_of_characters_that_is_not_known_is_refused(pattern) -> None
 )
 def test_3_0_what_is_not_utf_8_decodes_to_nothing(expression, answer) -> None:
     assert evaluated(expression) == answer
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["text.div", "name.and", "Patient.day", "name.true", "name.years()", "1\u00a0+ 1", "\u0663"],
+)
+def test_8_what_the_grammar_does_not_know_is_refused(expression) -> None:
+    with pytest.raises(ExpressionError):
+        compile_expression(expression)
+
+
+@pytest.mark.parametrize("name", ["as", "is", "in", "contains", "`div`", "`day`"])
+def test_8_5_some_keywords_and_all_quoted_names_are_identifiers(name) -> None:
+    assert evaluated(f"name.{name}") == []
+    assert evaluated(name) == []
+
+
+@pytest.mark.parametrize("text", ["'٢٠١٤'.toDate()", "'٣'.toQuantity()", "'٣'.toInteger()"])
+def test_5_5_digits_are_those_of_the_formats(text) -> None:
+    assert evaluated(text) == []
+
+
+def test_6_3_a_system_type_that_there_is_not_is_refused() -> None:
+    with pytest.raises(ExpressionError, match="unknown type"):
+        compile_expression("name is System.Foo")
+
+
+@pytest.mark.parametrize(
+    ("expression", "answer"),
+    [
+        ("(4.50 'mg').value", [Decimal("4.50")]),
+        ("(4 'mg').unit", ["mg"]),
+        ("(2 years).unit", ["year"]),
+        ("(1 'kg').toQuantity('g').value > 999", [True]),
+    ],
+)
+def test_4_1_8_a_quantity_has_a_value_and_a_unit(expression, answer) -> None:
+    assert evaluated(expression) == answer
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "defineVariable('context', 1)",
+        "defineVariable('ucum', 1)",
+        "defineVariable('given', 1)",
+        "defineVariable('n', 1).select(defineVariable('n', 2))",
+    ],
+)
+def test_3_0_a_variable_that_is_there_already_is_not_defined_again(expression) -> None:
+    with pytest.raises(CdsError, match="already"):
+        evaluated(expression, given=1)
+
+
+@pytest.mark.parametrize(
+    ("expression", "answer"),
+    [
+        ("name.sort(family).use", ["usual", "official", "maiden"]),
+        ("name.sort(family desc).use", ["maiden", "official", "usual"]),
+        ("name.sort(given.count() desc, use asc).use", ["official", "usual", "maiden"]),
+    ],
+)
+def test_3_0_an_empty_key_is_lower_than_every_other(expression, answer) -> None:
+    assert evaluated(expression) == answer
+
+
+def test_3_0_a_key_of_sort_has_no_index() -> None:
+    with pytest.raises(ExpressionError, match=r"no \$index"):
+        compile_expression("name.sort($index)")
+
+
+def test_3_0_combine_can_be_told_to_keep_the_order() -> None:
+    assert evaluated("(1 | 2).combine(2 | 3, true)") == [1, 2, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("precision", "crossed"), [("year", 0), ("day", 1), ("hour", 0), ("minute", 0)]
+)
+def test_3_0_offsets_count_for_hours_and_less(precision, crossed) -> None:
+    before, after = "@2025-01-01T23:00:00-05:00", "@2025-01-02T05:00:00+01:00"
+    assert evaluated(f"{before}.difference({after}, '{precision}')") == [crossed]

@@ -187,14 +187,16 @@ def _between(name: str, *, whole_periods: bool) -> Callable[[Any, Any, Any], int
         if isinstance(value, Time):
             first, second = (0, 0, 0, *value.parts), (0, 0, 0, *other.parts)
         else:
-            first, second = _aligned(value, other)
+            first, second = _aligned(value, other, unit)
         return _count(first, second, unit, whole_periods=whole_periods)
 
     return between
 
 
-def _aligned(one: Temporal, other: Temporal) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    if one.offset is not None and other.offset is not None and one.offset != other.offset:
+def _aligned(one: Temporal, other: Temporal, unit: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The parts to count between: on one clock for hours and less, as written for days and more."""
+    is_both_known = one.offset is not None and other.offset is not None
+    if unit in _SIZES and is_both_known and one.offset != other.offset:
         return in_utc(one), in_utc(other)
     return one.parts, other.parts
 

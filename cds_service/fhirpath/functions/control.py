@@ -5,6 +5,7 @@ Sections 5.5.1, 7 and 5.9 of the specification, and their 3.0 additions.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import cmp_to_key
 from typing import Any
@@ -20,6 +21,7 @@ from cds_service.fhirpath.functions.lambdas import Lambda, decide, set_index
 from cds_service.fhirpath.functions.registry import Table, merged, over_collections, without
 from cds_service.fhirpath.quantity import Quantity
 from cds_service.fhirpath.readings import Readings, chosen, constant, reading_of
+from cds_service.fhirpath.references import is_taken
 from cds_service.fhirpath.syntax import Literal, Polarity, Syntax
 
 TABLE = Table()
@@ -108,14 +110,19 @@ def _build_aggregate(compiler: Compiling, site: Site) -> Code:
 
 
 def _build_define_variable(compiler: Compiling, site: Site) -> Code:
-    """`defineVariable(name, value)` (3.0): `%name` for what follows in the same chain."""
+    """`defineVariable(name, value)` (3.0): `%name` for what follows in the same chain.
+
+    A name that means something already is an error, wherever it got its meaning.
+    """
     scope = site.scope
     name_node = site.call.arguments[0]
     name = name_node.values[0] if isinstance(name_node, Literal) and name_node.values else None
     if not isinstance(name, str):
         raise scope.error(name_node, "the name of a variable must be a string literal")
-    if name in scope.defined:
-        raise scope.error(name_node, f"the variable '%{name}' is already defined here")
+    if is_taken(name, scope):
+        raise scope.error(
+            name_node, f"the variable '%{name}' is already defined here", "give it another name"
+        )
     source = site.receiver.run
     value: Code = site.receiver
     row = None
@@ -127,6 +134,8 @@ def _build_define_variable(compiler: Compiling, site: Site) -> Code:
     project = value.run if row is not None else None
 
     def run(frame: Frame, this: list[Any]) -> list[Any]:
+        if frame.evaluation.holds(name):
+            raise EvaluationError(f"the variable '%{name}' is already set", code="shadowed")
         items = source(frame, this)
         frame.slots[slot] = items if project is None else project(frame, items)
         return items
@@ -146,17 +155,26 @@ def _build_trace(compiler: Compiling, site: Site) -> Code:
     return Code(site.receiver.run, site.receiver.types, **found)
 
 
+@dataclass(frozen=True, slots=True)
+class Direction:
+    """How a key of sort() orders: 1 upwards, -1 downwards, for values and for items without one."""
+
+    of_values: int = 1
+    of_empty: int = 1
+
+
 def _build_sort(compiler: Compiling, site: Site) -> Code:
     """`sort(keys...)` (3.0): by the items, or by each key; `desc` or a minus sign turns the order.
 
-    An item without a key comes before those with one, in either direction.
+    An item without a key is the least, so it comes last after `desc`. A minus sign turns the keys
+    themselves: what has none stays the least and comes first.
     """
-    keys: list[tuple[Run, int]] = []
+    keys: list[tuple[Run, Direction]] = []
     uses, reads = site.receiver.uses, site.receiver.reads
     for node in site.call.arguments:
-        inner, sign = _sort_key(node)
-        row = Lambda(compiler, site, inner)
-        keys.append((row.code.run, sign))
+        inner, direction = _sort_key(node)
+        row = Lambda(compiler, site, inner, frozenset())
+        keys.append((row.code.run, direction))
         uses |= without(row.code.uses, row.scope)
         reads |= row.code.reads
     source = site.receiver.run
@@ -168,10 +186,10 @@ def _build_sort(compiler: Compiling, site: Site) -> Code:
             rows = [[scalar(key(frame, [item])) for key, _ in keys] for item in items]
         else:
             rows = [[system_value(item)] for item in items]
-        signs = [sign for _, sign in keys] or [1]
+        directions = [direction for _, direction in keys] or [Direction()]
 
         def compare(one: tuple[int, list[Any]], other: tuple[int, list[Any]]) -> int:
-            return _row_order(one[1], other[1], signs)
+            return _row_order(one[1], other[1], directions)
 
         order_of = [position for position, _ in sorted(enumerate(rows), key=cmp_to_key(compare))]
         out = [items[position] for position in order_of]
@@ -181,20 +199,23 @@ def _build_sort(compiler: Compiling, site: Site) -> Code:
     return Code(run, site.receiver.types, None, uses, reads)
 
 
-def _sort_key(node: Syntax) -> tuple[Syntax, int]:
+_DIRECTIONS = {"desc": Direction(-1, -1), "-": Direction(-1, 1)}
+
+
+def _sort_key(node: Syntax) -> tuple[Syntax, Direction]:
     if isinstance(node, Polarity):
-        return node.operand, -1 if node.sign == "-" else 1
-    return node, 1
+        return node.operand, _DIRECTIONS.get(node.sign, Direction())
+    return node, Direction()
 
 
-def _row_order(one: list[Any], other: list[Any], signs: list[int]) -> int:
-    for first, second, sign in zip(one, other, signs, strict=True):
+def _row_order(one: list[Any], other: list[Any], directions: list[Direction]) -> int:
+    for first, second, direction in zip(one, other, directions, strict=True):
         if first is UNKNOWN or second is UNKNOWN:
             continue
         if first is None or second is None:
-            result = (first is not None) - (second is not None)
+            result = ((first is not None) - (second is not None)) * direction.of_empty
         else:
-            result = (order(first, second) or 0) * sign
+            result = (order(first, second) or 0) * direction.of_values
         if result:
             return result
     return 0
