@@ -67,7 +67,7 @@ def test_the_conflicts_stand_in_one_table_with_the_rules_they_touch(text):
         ("R17", ["–", "–", "info", "–"]),
         ("R30", ["–", "–", "–", "warning / info"]),
         ("R53", ["warning", "warning", "warning", "warning"]),
-        ("R57", ["info", "warning", "info", "info"]),
+        ("R57", ["info", "warning / info", "info", "info"]),
         ("R66", ["info", "warning", "info", "info"]),
     ],
 )

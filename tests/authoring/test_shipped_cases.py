@@ -66,7 +66,7 @@ PROFILES = {
     "R46": {"de": "info"},
     "R50": {"de": "info"},
     "R51": {"de": "info"},
-    "R57": {"core": "info", "nl": "warning", "de": "info", "no": "info"},
+    "R57": {"core": "info", "nl": "warning info", "de": "info", "no": "info"},
     "R66": {"core": "info", "nl": "warning", "de": "info", "no": "info"},
 }
 """The indicators of the rules whose profiles differ: rules C.2; the milder ones are ruling 6."""
