@@ -82,11 +82,6 @@ class ActionOutcome(NamedTuple):
         return self._replace(verdict=Verdict.SHADOW, note=IN_SHADOW, children=children)
 
     @property
-    def is_error(self) -> bool:
-        """Whether it could not be judged, through a fault of the content or an expression."""
-        return self.verdict is Verdict.ERROR
-
-    @property
     def is_card(self) -> bool:
         """Whether this action is a card of its own, and not a group."""
         return self.action.grouping is None and self.action.title is not None
@@ -138,15 +133,6 @@ class Outcome:
     def fired(self) -> tuple[ActionOutcome, ...]:
         """The top-level actions that apply."""
         return tuple([item for item in self.actions if item.verdict is _FIRED])
-
-    def has(self, verdict: Verdict) -> bool:
-        """Whether any action came to this verdict."""
-        level = self.actions
-        while level:
-            if any(item.verdict is verdict for item in level):
-                return True
-            level = tuple([child for item in level for child in item.children])
-        return False
 
     def by_verdict(self) -> dict[Verdict, list[ActionOutcome]]:
         """Every action outcome under its verdict, in document order; each verdict is there."""

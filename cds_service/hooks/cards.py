@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
 
-from cds_service.engine.outcome import Verdict
 from cds_service.fhirpath import Message
 from cds_service.fhirpath.temporal import parse_date
 from cds_service.hooks import languages, unjudged
@@ -307,15 +306,14 @@ def _within_budget(drafts: list[Draft], plan: Plan, reader: Reader) -> list[Draf
 
 def _unjudged(outcome: Outcome, reader: Reader) -> Iterator[Draft]:
     """The card about what was left out or failed, outside the budget; none when nothing was."""
-    if not outcome.has(Verdict.ERROR):
+    errors = unjudged.errors_in(outcome)
+    if not errors:
         return
     parts = (
-        (unjudged.LEFT_OUT, [item.title for item in unjudged.left_out_of(outcome)]),
-        (unjudged.FAILED, [plan.title for plan in unjudged.failed_of(outcome)]),
+        (unjudged.LEFT_OUT, [item.title for item in unjudged.left_out_of(errors)]),
+        (unjudged.FAILED, [plan.title for plan in unjudged.failed_of(errors)]),
     )
     count = sum(len(titles) for _, titles in parts)
-    if not count:
-        return
     detail: list[str] = []
     for words, titles in parts:
         if titles:
@@ -380,9 +378,3 @@ def rules_shown(cards: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
 def rules_of(card: Mapping[str, Any]) -> tuple[str, ...]:
     """The rule ids that one card carries; none when neither its action nor its plan has a code."""
     return tuple(card["extension"][EXTENSION].get("rules", ()))
-
-
-__all__ = [
-    "EXTENSION", "Reader", "Verdict", "from_outcome", "rules_of", "rules_shown", "shortened",
-    "without_twins",
-]  # fmt: skip

@@ -10,12 +10,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cds_service.engine import LeftOut
+from cds_service.engine.outcome import Verdict
 from cds_service.messages import Text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable
 
     from cds_service.engine import ActionOutcome, Outcome, Plan
+
+_ERROR = Verdict.ERROR  # looked up once: a member of an enumeration is no plain attribute
 
 SUMMARY = Text(
     "{n, plural, one {One recommendation} other {# recommendations}} could not be evaluated",
@@ -60,34 +63,28 @@ FAILED = Text(
 )
 
 
-def left_out_of(outcome: Outcome) -> Iterator[LeftOut]:
-    """The definitions that this outcome would have judged and that were left out, each once.
-
-    Not those in shadow: no card is due from them.
-    """
-    seen: set[str] = set()
-    for item in _shown(outcome.actions):
-        definition = item.action.definition
-        if item.is_error and isinstance(definition, LeftOut) and definition.id not in seen:
-            seen.add(definition.id)
-            yield definition
-
-
-def failed_of(outcome: Outcome) -> Iterator[Plan]:
-    """The plans with an expression that could not be evaluated, each once; not in shadow."""
-    seen: set[str] = set()
-    for item in _shown(outcome.actions):
-        is_left_out = isinstance(item.action.definition, LeftOut)
-        if item.is_error and not is_left_out and item.plan.id not in seen:
-            seen.add(item.plan.id)
-            yield item.plan
-
-
-def _shown(actions: Sequence[ActionOutcome]) -> Iterator[ActionOutcome]:
-    """The outcomes outside the shadow, in document order."""
-    pending = list(reversed(actions))
+def errors_in(outcome: Outcome) -> list[ActionOutcome]:
+    """What could not be judged, in document order; not in shadow: no card is due from there."""
+    found: list[ActionOutcome] = []
+    pending = list(reversed(outcome.actions))
     while pending:
         item = pending.pop()
-        if not item.action.is_shadow:
-            yield item
+        if item.action.is_shadow:
+            continue
+        if item.verdict is _ERROR:
+            found.append(item)
+        if item.children:
             pending.extend(reversed(item.children))
+    return found
+
+
+def left_out_of(errors: Iterable[ActionOutcome]) -> list[LeftOut]:
+    """The definitions that would have been judged and were left out, each once."""
+    definitions = (item.action.definition for item in errors)
+    return list({item.id: item for item in definitions if isinstance(item, LeftOut)}.values())
+
+
+def failed_of(errors: Iterable[ActionOutcome]) -> list[Plan]:
+    """The plans with an expression that could not be evaluated, each once."""
+    plans = (item.plan for item in errors if not isinstance(item.action.definition, LeftOut))
+    return list({plan.id: plan for plan in plans}.values())
