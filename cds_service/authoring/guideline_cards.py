@@ -8,9 +8,10 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from cds_service.authoring import expressions
-from cds_service.authoring.guideline_profiles import ORDER, Profile
+from cds_service.authoring.guideline_profiles import Profile
 from cds_service.engine import Plan
 from cds_service.engine.canonicals import CONFLICT
+from cds_service.hooks.cards import INDICATORS
 from cds_service.hooks.service import PROFILES
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class Rule:
             if _is_open(card, reading)
             for indicator in reading.indicators(card.action)
         }
-        return [indicator for indicator in ORDER if indicator in found]
+        return [indicator for indicator in INDICATORS if indicator in found]
 
     def profiles_of(self, card: Card) -> list[str]:
         """The profiles in which one of its cards can appear."""

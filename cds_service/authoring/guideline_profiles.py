@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from cds_service.fhirpath.parser import parse
 from cds_service.fhirpath.syntax import Call, Literal, Operation, Path, Syntax, Variable
+from cds_service.hooks.cards import INDICATORS, indicator_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from cds_service.engine.plan_definition import Action
 
 _tree = lru_cache(maxsize=4096)(parse)
-
-INDICATOR_OF = {"routine": "info", "urgent": "warning", "asap": "warning", "stat": "critical"}
-ORDER = ("critical", "warning", "info")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +44,8 @@ class Profile:
         for value in action.dynamic_values:
             if value.path == "action.priority" and value.expression is not None:
                 found = self._literals(_tree(value.expression.text))
-        shown = {INDICATOR_OF.get(item or written, "info") for item in found}
-        return [indicator for indicator in ORDER if indicator in shown]
+        shown = {indicator_of(item or written) for item in found}
+        return [indicator for indicator in INDICATORS if indicator in shown]
 
     def truth(self, node: Syntax) -> bool | None:
         """Whether an expression is true or false in this profile; None where data decide."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cds_service.authoring import cases
-from cds_service.authoring.guideline_profiles import INDICATOR_OF
 from cds_service.authoring.guideline_text import anchor, code, link, one_line, wording
 from cds_service.engine.canonicals import QUALITY_OF_EVIDENCE, STRENGTH_OF_RECOMMENDATION
 from cds_service.engine.plan_definition import Activity
+from cds_service.hooks.cards import indicator_of
 from cds_service.hooks.service import PROFILES
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def _when(rule: Rule, card: Card, shared: Sequence[Action]) -> Iterator[str]:
 
 
 def _indicator(card: Card) -> str:
-    written = INDICATOR_OF.get(str(card.action.json.get("priority", "routine")), "info")
+    written = indicator_of(card.action.json.get("priority"))
     changes = [
         code(value.expression.text)
         for value in card.action.dynamic_values

@@ -80,6 +80,11 @@ def from_outcome(outcome: Outcome, reader: Reader) -> list[dict[str, Any]]:
     return [_card(draft, reader) for draft in shown]
 
 
+def indicator_of(priority: object) -> str:
+    """The indicator of the card of an action with this request-priority; info where it has none."""
+    return _INDICATOR_OF.get(str(priority), "info")
+
+
 def _framed(draft: Draft, frame: CardFrame, reader: Reader) -> Draft:
     """The card with the strategy's banner, if any of its content has expired, and its end.
 
@@ -118,7 +123,7 @@ def _draft(outcome: ActionOutcome, reader: Reader) -> Draft:
     priority = outcome.changes.get("priority", action.json.get("priority"))
     return Draft(
         path=outcome.path,
-        indicator=_INDICATOR_OF.get(str(priority), "info"),
+        indicator=indicator_of(priority),
         summary=summary,
         detail=detail + _lines(outcome, reader),
         source=_source(outcome, topic, reader),

@@ -6,6 +6,8 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cds_service.hooks.cards import INDICATORS
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -110,7 +112,7 @@ def _tally(judged: Sequence[Judgement], answered: Sequence[_Answered]) -> Tally:
         calls=len(answered),
         cards=cards,
         cards_per_100_visits=rate(cards, visits),
-        indicators=tuple((name, indicators[name]) for name in ("critical", "warning", "info")),
+        indicators=tuple((name, indicators[name]) for name in INDICATORS),
         rules=_rules(answered, visits),
         hooks=_hooks(answered),
         months=_months(answered),
