@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from contract.clients import client_with
 
 from cds_service import config
 
@@ -40,13 +41,25 @@ def test_every_variable_is_a_setting_and_the_values_are_allowed(container, tmp_p
     assert (settings.host, settings.leaves_out) == ("0.0.0.0", False)
 
 
+PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
+
+
 def test_probes_ask_what_the_service_answers(container, client):
-    paths = {
-        container[probe]["httpGet"]["path"]
-        for probe in ("startupProbe", "readinessProbe", "livenessProbe")
-    }
+    paths = {container[probe]["httpGet"]["path"] for probe in PROBES}
     assert {client.get(path).status for path in paths} == {200}
     assert container["livenessProbe"]["httpGet"]["path"] == "/health"
+
+
+@pytest.mark.requirement("B3", "FB-24")
+@pytest.mark.parametrize("probe", PROBES)
+def test_a_database_that_is_away_takes_no_replica_out_of_traffic(
+    container, probe, message, address
+):
+    away = client_with(DATABASE_URL="postgresql://cds@127.0.0.1:9/cds")
+
+    assert away.get(container[probe]["httpGet"]["path"]).status == 200
+    assert away.get("/ready").status == 503
+    assert away.post(address(), message()).status == 200
 
 
 def test_the_ports_agree(objects, container):
