@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from cds_service.authoring import expressions
 from cds_service.authoring.guideline_profiles import Profile
-from cds_service.engine import Plan
 from cds_service.engine.canonicals import CONFLICT
 from cds_service.hooks.cards import INDICATORS
 from cds_service.hooks.service import PROFILES
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from cds_service.data.plan_library import PlanLibrary
-    from cds_service.engine import Action
+    from cds_service.engine import Action, Plan
 
 HOOKS = ("patient-view", "encounter-start", "order-select", "order-sign")
 
@@ -100,8 +99,8 @@ def rules_of(library: PlanLibrary) -> list[Rule]:
     plans = {plan.versioned: plan for plan in library.content.plans.values()}
     hooks: dict[str, list[str]] = {}
     for service in library.services.values():
-        for canonical in dict.fromkeys(_named(service.plan.actions)):
-            hooks.setdefault(canonical, []).append(service.hook)
+        for plan in service.plan.reached_plans():
+            hooks.setdefault(plan.versioned, []).append(service.hook)
     shared = _shared_definitions(library)
     return [
         Rule(
@@ -113,13 +112,6 @@ def rules_of(library: PlanLibrary) -> list[Rule]:
         )
         for canonical, found in sorted(hooks.items())
     ]
-
-
-def _named(actions: tuple[Action, ...]) -> Iterator[str]:
-    for action in actions:
-        if isinstance(action.definition, Plan):
-            yield action.definition.versioned
-        yield from _named(action.actions)
 
 
 def _cards(actions: tuple[Action, ...], groups: tuple[Action, ...]) -> Iterator[Card]:

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from cds_service.authoring.cases import Case
     from cds_service.authoring.expressions import Place
-    from cds_service.engine import Content, Outcome, Plan
+    from cds_service.engine import Content, Outcome
     from cds_service.engine.outcome import ActionOutcome
-    from cds_service.engine.plan_definition import Action, ActionKey, Expression
+    from cds_service.engine.plan_definition import ActionKey, Expression
     from cds_service.messages import Text
 
 PlaceKey = tuple[str, tuple[str | int, ...]]
@@ -118,7 +118,7 @@ class Reading:
         return {
             action.key_in_files: frozenset().union(*map(self.names, action.expressions()))
             for plan in content.plans.values()
-            for action in _actions((*plan.actions, *_overflow(plan)))
+            for action in plan.walk()
         }
 
     def footprint(self, outcome: Outcome) -> Footprint:
@@ -127,8 +127,8 @@ class Reading:
         for item in outcome.walk():
             actions.add(item.action.key_in_files)
             names.update(*map(self.names, _evaluated(item)))
-        for action in _overflow(outcome.plan):
-            names.update(*map(self.names, action.expressions()))
+        if outcome.plan.budget is not None:
+            names.update(*map(self.names, outcome.plan.budget.overflow.expressions()))
         return Footprint(frozenset(actions), frozenset(names))
 
 
@@ -173,17 +173,6 @@ def _evaluated(item: ActionOutcome) -> Iterator[Expression]:
     for condition in item.conditions:
         if condition.condition.expression is not None:
             yield condition.condition.expression
-
-
-def _actions(actions: Iterable[Action]) -> Iterator[Action]:
-    """The actions with all below them in the same file."""
-    for action in actions:
-        yield action
-        yield from _actions(action.actions)
-
-
-def _overflow(plan: Plan) -> tuple[Action, ...]:
-    return () if plan.budget is None else (plan.budget.overflow,)
 
 
 def _beside(cases: Mapping[int, Case], directory: Path) -> dict[str, list[int]]:

@@ -146,7 +146,7 @@ def _data(service: Service, content: Content) -> Iterator[ContentError]:
     ) | _required_anywhere(content.sources)
     sources = {source.file: source for source in content.sources}
     read: frozenset[str] = frozenset()
-    for action in _reached(service.plan):
+    for action in service.plan.reached():
         needs = _union(item.program.reads for item in action.expressions())
         read |= needs
         for key in sorted((needs & known) - declared):
@@ -181,32 +181,15 @@ def _required_anywhere(sources: Iterable[Source]) -> frozenset[str]:
     )
 
 
-def _reached(plan: Plan) -> Iterator[Action]:
-    """Every action that applying this plan can come to, those of named plans included."""
-    extra = (plan.budget.overflow,) if plan.budget else ()
-    for action in (*plan.actions, *extra):
-        yield from _below(action)
-
-
-def _below(action: Action) -> Iterator[Action]:
-    yield action
-    if isinstance(action.definition, Plan):
-        yield from _reached(action.definition)
-    for child in action.actions:
-        yield from _below(child)
-
-
 # -- reach ----------------------------------------------------------------------------------
 
 
 def _plans_of_no_service(content: Content) -> Iterator[ContentError]:
-    reached = {service.plan.versioned for service in content.services.values()}
-    for service in content.services.values():
-        reached |= {
-            action.definition.versioned
-            for action in _reached(service.plan)
-            if isinstance(action.definition, Plan)
-        }
+    reached = {
+        plan.versioned
+        for service in content.services.values()
+        for plan in (service.plan, *service.plan.reached_plans())
+    }
     for source in content.sources:
         if _type(source) == "PlanDefinition" and source.versioned not in reached:
             yield _idle_version(source, content) or source.root.problem(

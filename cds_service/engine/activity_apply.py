@@ -13,7 +13,7 @@ from cds_service.errors import RequestError
 from cds_service.messages import DEFAULT_LANGUAGE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
     from cds_service.engine.apply import Situation
     from cds_service.engine.plan_definition import Action, Plan
@@ -28,7 +28,7 @@ def apply_activity(
     Raises RequestError when a dynamic value cannot be computed from this data.
     """
     for plan in plans:
-        for action in _walk(plan.actions):
+        for action in plan.walk():
             if isinstance(action.definition, Activity) and action.definition.canonical == canonical:
                 return _request(plan, action, situation)
     return None
@@ -51,9 +51,3 @@ def _request(plan: Plan, action: Action, situation: Situation) -> Mapping[str, A
         raise RequestError(f"the activity cannot be applied to this data: {outcome.note}")
     resource: Mapping[str, Any] | None = with_words(outcome.resource, DEFAULT_LANGUAGE)
     return resource
-
-
-def _walk(actions: Iterable[Action]) -> Iterator[Action]:
-    for action in actions:
-        yield action
-        yield from _walk(action.actions)

@@ -178,6 +178,12 @@ class Action:
         found = [item.expression for item in self.conditions] + [item.expression for item in values]
         yield from (expression for expression in found if expression is not None)
 
+    def walk(self) -> Iterator[Action]:
+        """This action and all that are written below it, in document order."""
+        yield self
+        for child in self.actions:
+            yield from child.walk()
+
     @property
     def type_code(self) -> str | None:
         """`create`, `update` or `remove` (action-type), or None."""
@@ -243,6 +249,29 @@ class Plan:
     frame: CardFrame | None
     quieting: Quieting | None = None
     is_quiet_for_encounter: bool = False
+
+    def walk(self) -> Iterator[Action]:
+        """Every action that is written in this plan, in document order; last that of its budget."""
+        for action in self.actions:
+            yield from action.walk()
+        if self.budget is not None:
+            yield from self.budget.overflow.walk()
+
+    def reached(self) -> Iterator[Action]:
+        """Every action that applying this plan can come to, those of the plans it names included.
+
+        A plan that is named twice is walked twice.
+        """
+        for action in self.walk():
+            yield action
+            if isinstance(action.definition, Plan):
+                yield from action.definition.reached()
+
+    def reached_plans(self) -> tuple[Plan, ...]:
+        """The plans that applying this one can come to, each once, in document order."""
+        named = (action.definition for action in self.reached())
+        plans = {plan.versioned: plan for plan in named if isinstance(plan, Plan)}
+        return tuple(plans.values())
 
     @property
     def valid_until(self) -> str | None:

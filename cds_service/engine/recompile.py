@@ -49,7 +49,7 @@ class Recompiler:
             sources = (*(item for item in self._sources if item is not old), changed)
             return compile_parts(sources)[0]
         plans = self.content.plans.values()
-        keys = {key for plan in plans for action in _actions(plan) for key in _keys(action)}
+        keys = {action.key_in_files for plan in plans for action in plan.walk()}
         return self.with_changed(changed, {key for key in keys if key[0] == changed.file})
 
     def can_adopt(self, old: Source, new: Source) -> bool:
@@ -135,12 +135,6 @@ def _names(source: Source) -> tuple[object, ...]:
     """What other files, and the file itself, may refer to it by."""
     named_by = ("resourceType", "id", "url", "version", "status", "contained")
     return tuple(source.resource.get(key) for key in named_by)
-
-
-def _keys(action: Action) -> Iterator[ActionKey]:
-    yield action.key_in_files
-    for child in action.actions:
-        yield from _keys(child)
 
 
 def _actions(plan: Plan) -> Iterator[Action]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from cds_service.data.plan_library import PlanLibrary
     from cds_service.engine import Plan, Service
-    from cds_service.engine.plan_definition import Action, Coded, Need
+    from cds_service.engine.plan_definition import Coded, Need
     from cds_service.messages import Text
     from cds_service.tenants import Tenant
 
@@ -150,17 +150,8 @@ def override_words(plans: Iterable[Plan], language: str) -> dict[str, str]:
 
 def _override_reasons(plans: Iterable[Plan]) -> Iterator[Coded]:
     for plan in plans:
-        for action in _walk(plan):
+        for action in plan.walk():
             yield from action.override_reasons
-
-
-def _walk(plan: Plan) -> Iterator[Action]:
-    """Every action of a plan, its groups' and suggestions' included."""
-    waiting = list(plan.actions)
-    while waiting:
-        action = waiting.pop()
-        yield action
-        waiting += action.actions
 
 
 def _topics(plans: tuple[Plan, ...]) -> Iterator[Coded]:
@@ -169,7 +160,7 @@ def _topics(plans: tuple[Plan, ...]) -> Iterator[Coded]:
         if plan.topic is None:
             continue
         yield plan.topic
-        codes = (action.code for action in _walk(plan) if action.code is not None)
+        codes = (action.code for action in plan.walk() if action.code is not None)
         yield from (code for code in codes if code.system == plan.topic.system)
 
 
@@ -187,7 +178,7 @@ def _hosts(plans: tuple[Plan, ...]) -> tuple[str, ...]:
     urls = {plan.canonical for plan in plans} | {
         item.url
         for plan in plans
-        for action in _walk(plan)
+        for action in plan.walk()
         for item in action.documentation
         if item.url
     }

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from flask import Blueprint, g, request
 
 from cds_service.authoring import cases
-from cds_service.engine import Plan
 from cds_service.errors import ContentError
 from cds_service.versions import precedence
 from cds_service.web.workbench import flow_chart
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
     from cds_service.authoring.cases import CaseResult
     from cds_service.data.plan_library import PlanLibrary
-    from cds_service.engine import Action, Service
+    from cds_service.engine import Plan, Service
     from cds_service.hooks.service import HookService
     from cds_service.web.workbench.bench import Bench
 
@@ -99,12 +98,13 @@ def find(plan_id: str, library: PlanLibrary) -> Listed:
 
 def _listed(library: PlanLibrary) -> Iterator[Listed]:
     files = {source.versioned: PurePath(source.file) for source in library.content.sources}
-    shown = {service.id: set(_named(service.plan.actions)) for service in library.services.values()}
+    shown = {
+        service.id: {plan.versioned for plan in (service.plan, *service.plan.reached_plans())}
+        for service in library.services.values()
+    }
     for plan in library.content.plans.values():
         services = tuple(
-            service
-            for service in library.services.values()
-            if plan.versioned in shown[service.id] or plan is service.plan
+            service for service in library.services.values() if plan.versioned in shown[service.id]
         )
         has_versions = len(library.content.versions.of(plan.canonical)) > 1
         yield Listed(plan, files[plan.versioned], services, has_versions)
@@ -116,15 +116,6 @@ def _versions(plan: Plan, library: PlanLibrary) -> list[tuple[Plan, bool]]:
     found = [item for item in content.plans.values() if item.canonical == plan.canonical]
     found.sort(key=lambda item: precedence(item.version), reverse=True)
     return [(item, content.plans.get(item.canonical) is item) for item in found]
-
-
-def _named(actions: tuple[Action, ...]) -> Iterator[str]:
-    """The canonicals of the plans that these actions lead to."""
-    for action in actions:
-        if isinstance(action.definition, Plan):
-            yield action.definition.versioned
-            yield from _named(action.definition.actions)
-        yield from _named(action.actions)
 
 
 def _codes(plan: Plan, library: PlanLibrary) -> Iterator[Codes]:
