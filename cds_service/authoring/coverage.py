@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from cds_service.authoring import exceptions
 from cds_service.authoring.coverage_unknown import UnknownRule
 from cds_service.authoring.exceptions import Accepted, unused
-from cds_service.authoring.expressions import ActionKey, places
+from cds_service.authoring.expressions import places
 from cds_service.engine import Verdict
+from cds_service.engine.plan_definition import ActionKey
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -47,10 +48,8 @@ class Tally:
     def note(self, outcome: Outcome) -> None:
         """Count the conditions that were evaluated for one request."""
         for item in outcome.walk():
-            where = item.action.where
-            action = (str(where.file), str(where.path))
             for number, condition in enumerate(item.conditions, 1):
-                counts = self.seen.setdefault((action, number), Counter())
+                counts = self.seen.setdefault((item.action.key_in_files, number), Counter())
                 counts[_SEEN_AS[condition.verdict]] += 1
 
 

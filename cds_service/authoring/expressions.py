@@ -19,12 +19,11 @@ from cds_service.fhirpath.syntax import names_in, texts_in
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from cds_service.engine.plan_definition import ActionKey
     from cds_service.engine.source import Element, Source
     from cds_service.errors import Where
 
 Kind = Literal["condition", "for-each", "definition"]
-ActionKey = tuple[str, str]
-"""File and FHIR path of an action."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +142,7 @@ def _conditions(action: Element) -> Iterator[Element]:
 
 def _key(action: Element) -> ActionKey:
     place = action.place()
-    return str(place.file), str(place.path)
+    return place.file, place.path
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,5 +114,5 @@ def _actions(owner: Element) -> Iterator[tuple[ActionKey, dict[str, Any]]]:
     """Every action below an element with what it says itself, by file and path."""
     for action in owner.elements("action"):
         place = action.place()
-        yield (str(place.file), str(place.path)), _own(action.json)
+        yield (place.file, place.path), _own(action.json)
         yield from _actions(action)
