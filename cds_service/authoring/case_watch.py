@@ -1,5 +1,8 @@
 """Cases that run again when a file is saved: the saved one, or those that a saved plan can touch.
 
+Those that failed come first, then those beside what was saved or uses it: the answer that an
+author waits for is among the first, however many others a shared definition touches.
+
 One plan or Library is compiled again by itself; other changes reload everything. What has problems
 replaces nothing: the last good content goes on answering, and the file is tried again with the
 next save (`followed_library`). No disk is watched here, and nothing is printed.
@@ -7,6 +10,7 @@ next save (`followed_library`). No disk is watched here, and nothing is printed.
 
 from __future__ import annotations
 
+from itertools import count
 from typing import TYPE_CHECKING
 
 from cds_service.authoring import cases as case_running
@@ -17,6 +21,7 @@ from cds_service.hooks.service import HookService
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from collections.abc import Set as AbstractSet
     from pathlib import Path
     from zoneinfo import ZoneInfo
 
@@ -81,7 +86,7 @@ class CaseWatch:
     # -- guidelines ---------------------------------------------------------------------------
 
     def _take_in(self, paths: Iterable[Path]) -> list[Path]:
-        """Put the saved files in force; the cases that they touch, those beside them first.
+        """Put the saved files in force; the cases that they touch, the likeliest first.
 
         Raises ContentErrors.
         """
@@ -95,8 +100,27 @@ class CaseWatch:
             for path in self._cases
             if change is None or path not in footprints or change.may_show_in(footprints[path])
         ]
-        folders = {path.parent for path in saved.files}
-        return sorted(touched, key=lambda path: path.parent.parent not in folders)
+        beside = {path.parent for path in saved.files}
+        using = {(self.root / str(file)).parent for file, _ in change.touched} if change else set()
+        turns = self._turns(touched, using)
+        return sorted(
+            touched,
+            key=lambda path: (
+                path not in self.failing,
+                path.parent.parent not in beside,
+                turns.get(path, len(touched)),
+            ),
+        )
+
+    @staticmethod
+    def _turns(cases: Iterable[Path], folders: AbstractSet[Path]) -> dict[Path, int]:
+        """Which in its folder each case is, for the cases beside the plans in these folders."""
+        numbers = {folder: count() for folder in folders}
+        return {
+            path: next(numbers[path.parent.parent])
+            for path in cases
+            if path.parent.parent in numbers
+        }
 
     def _name(self, path: Path) -> str:
         """The file as authors know it."""

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from cds_service.authoring.cases import CaseResult
 
+_FIRST_NEWS_S = 0.5
+
 
 def lines(result: CaseResult, directory: Path) -> Iterator[str]:
     """How a case came out; one that failed with what was expected against what is shown."""
@@ -92,13 +94,20 @@ def _take_in(watch: CaseWatch, paths: frozenset[Path]) -> None:
 
 
 def _run(watch: CaseWatch, saves: SimpleQueue[frozenset[Path]], *, verbose: bool) -> None:
-    """Run what is to do; a save in the meantime goes before the rest of it."""
-    begun, run = perf_counter(), 0
+    """Run what is to do; a save in the meantime goes before the rest of it.
+
+    What takes long tells how far it is, ever more seldom.
+    """
+    begun, run, failed, tell_at = perf_counter(), 0, 0, _FIRST_NEWS_S
     while watch.todo:
         result = watch.run_next()
         run += 1
+        failed += not result.is_passed
         if verbose or not result.is_passed:
             click.echo("\n".join(lines(result, watch.directory)))
+        if watch.todo and perf_counter() - begun > tell_at:
+            click.echo(f"{run} run, {failed or 'none'} of them failed; {len(watch.todo)} to go")
+            tell_at *= 2
         try:
             paths = saves.get_nowait()
         except Empty:

@@ -177,6 +177,25 @@ def test_a_saved_library_runs_the_cases_that_read_what_changed(watching):
     assert "FAIL  a/cases/one.json  One is enough" in lines
 
 
+def test_a_saved_library_runs_the_cases_beside_the_rule_that_uses_it_first(watching):
+    used = LIBRARY | {"extension": [variable("enough", "1"), variable("any", "%obs.exists()")]}
+    watching.save("shared/Library-terms.json", used)
+    watching.save("b/PlanDefinition.json", rule("rule-b", "%any"))
+    changed = used | {"extension": [variable("enough", "1"), variable("any", "%obs.empty()")]}
+
+    lines = watching.save("shared/Library-terms.json", changed)
+
+    assert run_cases(lines) == ["b/cases/any.json", "a/cases/none.json", "a/cases/one.json"]
+
+
+def test_a_case_that_failed_runs_first(watching):
+    watching.save("a/cases/one.json", case("One is silent", FOUND, absent=["rule-a"]))
+
+    lines = watching.save("b/PlanDefinition.json", rule("rule-b", "%obs.empty()"))
+
+    assert run_cases(lines)[0] == "a/cases/one.json"
+
+
 def test_a_text_that_a_plan_says_now_is_the_one_that_cases_see(watching):
     loud = rule("rule-a", "%obs.count() >= %enough")
     loud["action"][0]["title"] = "Another sentence"
