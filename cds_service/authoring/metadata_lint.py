@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from cds_service.engine.source import Element
     from cds_service.errors import ContentError
 
-WARNINGS = frozenset({"no-source", "no-review-date", "no-version", "unlisted-code"})
+WARNINGS = frozenset(
+    {"no-source", "no-review-date", "no-version", "unlisted-code", "insecure-link"}
+)
 
 _CODED = ("code", "productCodeableConcept", "topic", "reason", "medicationCodeableConcept")
 """Members whose codes leave the service in orders and cards."""
@@ -31,6 +33,7 @@ def findings(content: Content) -> Iterator[ContentError]:
     for source in content.sources:
         if source.resource.get("resourceType") == "PlanDefinition":
             yield from _plan(source.root)
+        yield from _links(source.root)
     yield from _unlisted(content)
 
 
@@ -55,6 +58,22 @@ def _plan(root: Element) -> Iterator[ContentError]:
             code="no-review-date",
             hint="add lastReviewDate and effectivePeriod.end",
         )
+
+
+def _links(root: Element) -> Iterator[ContentError]:
+    """Citations with an address that no card takes along, because it is not https."""
+    for action in root.elements("action"):
+        for cited in action.elements("documentation"):
+            holder = cited if "url" in cited.json else cited.element("document")
+            url = holder.string("url") if holder else None
+            if holder and url and not url.startswith("https://"):
+                yield holder.problem(
+                    "the address is not https, so that the card goes without it",
+                    "url",
+                    code="insecure-link",
+                    hint="write https://… as the publisher has it, or leave the address out",
+                )
+        yield from _links(action)
 
 
 def _unlisted(content: Content) -> Iterator[ContentError]:

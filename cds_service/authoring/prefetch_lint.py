@@ -28,6 +28,8 @@ TOKENS = frozenset(
 
 _PATIENT_PARAMETERS = ("patient", "subject", "beneficiary", "_id")
 _RESULT_PARAMETERS = ("_include", "_revinclude", "_has", "_filter", "_query", "_contained")
+_BEFORE_R4 = {"sort": "_sort=-date, as R4 has it", "count": "_count"}
+_OTHER_PREFIX = re.compile(r"(ne|sa|eb|ap)\d{4}", re.ASCII)
 _TOKEN = re.compile(r"\{\{(.*?)\}\}")
 _TYPED_USER = re.compile(r"[A-Z]\w+/\{\{\s*context\.userId\s*\}\}")
 
@@ -71,21 +73,23 @@ def _search(query: str, resource_type: str | None) -> Iterator[tuple[str, str]]:
         return
     if resource_type and asked != resource_type:
         yield f"the query asks for {asked}, the requirement is of {resource_type}", "make them one"
-    names = [part.partition("=")[0] for part in parameters.split("&")]
-    if not any(name.split(":")[0] in _PATIENT_PARAMETERS for name in names):
+    asked_for = [part.partition("=")[::2] for part in parameters.split("&")]
+    if not any(name.split(":")[0] in _PATIENT_PARAMETERS for name, _ in asked_for):
         yield (
             "the search is not limited to the patient",
             "add patient={{context.patientId}}",
         )
     if asked == "Patient":
         yield "a search for the patient brings a Bundle", "read Patient/{{context.patientId}}"
-    for name in names:
-        yield from _parameter(name)
+    for name, value in asked_for:
+        yield from _parameter(name, value)
 
 
-def _parameter(name: str) -> Iterator[tuple[str, str]]:
+def _parameter(name: str, value: str) -> Iterator[tuple[str, str]]:
     base, _, modifier = name.partition(":")
-    if base in _RESULT_PARAMETERS or "." in base:
+    if base in _BEFORE_R4:
+        yield f"no R4 server knows the parameter '{base}'", f"write {_BEFORE_R4[base]}"
+    elif base in _RESULT_PARAMETERS or "." in base:
         yield (
             f"'{base}' is outside what EHRs answer for prefetch",
             "ask for each type of resource under a key of its own",
@@ -94,4 +98,9 @@ def _parameter(name: str) -> Iterator[tuple[str, str]]:
         yield (
             f"the modifier ':{modifier}' is outside what EHRs answer for prefetch",
             "ask for more, and judge it in the expressions",
+        )
+    elif prefix := _OTHER_PREFIX.match(value):
+        yield (
+            f"the prefix '{prefix[1]}' is outside what EHRs answer for prefetch",
+            "compare with eq, lt, gt, ge or le, or judge it in the expressions",
         )

@@ -188,7 +188,7 @@ def _source(outcome: ActionOutcome, topic: Coded | None, reader: Reader) -> dict
     else:
         label, url = _name_of(plan, reader), plan.canonical
     source: dict[str, Any] = {"label": label}
-    if url and url.startswith(("https://", "http://")):
+    if url and url.startswith("https://"):
         source["url"] = url
     if topic is not None:
         source["topic"] = _coding(topic, reader)
@@ -208,9 +208,9 @@ def _coding(coded: Coded, reader: Reader) -> dict[str, str]:
 
 
 def _links(outcome: ActionOutcome, reader: Reader) -> Iterator[dict[str, str]]:
-    """The further citations that have an address; never anything from the chart (CARD-28)."""
+    """The further citations that have an https address; never anything from the chart (CARD-28)."""
     for item in outcome.action.documentation[1:]:
-        if item.display is not None and item.url and item.url.startswith(("https://", "http://")):
+        if item.display is not None and item.url and item.url.startswith("https://"):
             label = languages.plain_text(item.display, reader.language, {})
             yield {"label": label, "url": item.url, "type": "absolute"}
 

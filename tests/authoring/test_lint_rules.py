@@ -165,9 +165,18 @@ def test_data_that_a_service_asks_for_and_no_rule_reads(check):
         "Observation?patient={{context.patientId}}&_include=Observation:subject",
         "Observation?patient={{context.patientId}}&subject.name=x",
         "Observation?patient={{context.patientId}}&code:below=x",
+        "Observation?patient={{context.patientId}}&code:not=x",
+        "Observation?patient={{context.patientId}}&_has:Provenance:target:agent=x",
+        "Observation?patient={{context.patientId}}&date=ap2024-01-01",
+        "Observation?patient={{context.patientId}}&date=ne2024-01-01",
+        "Observation?patient={{context.patientId}}&sort:desc=date",
+        "Observation?patient={{context.patientId}}&sort=-date",
+        "Observation?patient={{context.patientId}}&date=ge{{today() - 90 days}}",
+        "Observation?patient={{context.draftOrders.entry.resource.ofType(Nothing).subject}}",
+        "Observation?patient={{%patient.id}}",
     ],
 )
-@pytest.mark.requirement("PD-9")
+@pytest.mark.requirement("PD-9", "PFT-13", "PFT-14", "PFT-19", "PFT-20", "FP-3", "FP-5", "FP-9")
 def test_a_prefetch_query_that_no_ehr_can_answer(check, query):
     own = library("own", "scores", query=query)
     card = {"id": "a", "title": "A", **CITED, "condition": [condition("%scores.exists()")]}
@@ -183,9 +192,11 @@ def test_a_prefetch_query_that_no_ehr_can_answer(check, query):
     [
         "Observation?patient={{context.patientId}}&_count=50",
         "Observation?patient={{context.patientId}}&code:in=http://x&date=ge2024-01-01&_sort=-date",
+        "Observation?patient={{context.patientId}}&date=lt2024-01-01&_sort=-date&_maxresults=5",
         "Observation/{{context.encounterId}}",
     ],
 )
+@pytest.mark.requirement("PFT-10", "PFT-11", "PFT-12", "PFT-14", "PFT-15", "PFT-16", "PFT-17")
 def test_a_prefetch_query_of_the_specified_subset_is_sound(check, query):
     own = library("own", "scores", query=query)
     card = {"id": "a", "title": "A", **CITED, "condition": [condition("%scores.exists()")]}
@@ -208,6 +219,18 @@ def test_a_card_without_source_and_a_plan_without_review_or_version(check):
         ("no-version", "0-p.json", "PlanDefinition"),
         ("no-review-date", "0-p.json", "PlanDefinition"),
         ("no-source", "0-p.json", "PlanDefinition.action[0].title"),
+    ]
+
+
+@pytest.mark.requirement("LINK-8", "PD-9")
+@pytest.mark.parametrize("cited", [{"url": "http://g.example"}, {"document": {"url": "ftp://g"}}])
+def test_a_citation_with_an_address_that_no_card_takes_along(check, cited):
+    documents = [{"type": "citation", "display": "A guideline, 2024", **cited}]
+    inner = {"id": "b", "title": "B", "documentation": documents}
+    place = "documentation[0].document" if "document" in cited else "documentation[0]"
+
+    assert check(rule("p", {"id": "a", "title": "A", **CITED, "action": [inner]})) == [
+        ("insecure-link", "0-p.json", f"PlanDefinition.action[0].action[0].{place}.url")
     ]
 
 

@@ -78,6 +78,22 @@ def test_an_action_becomes_a_card_with_summary_detail_indicator_and_source():
     }
 
 
+@pytest.mark.requirement("LINK-2", "LINK-3", "LINK-8", "G3")
+def test_further_citations_are_links_and_only_those_of_https():
+    cited = [
+        {"type": "citation", "display": "First", "url": "http://g.example/1"},
+        {"type": "citation", "display": "Second", "url": "https://g.example/2"},
+        {"type": "citation", "display": "Third", "url": "http://g.example/3"},
+        {"type": "citation", "display": "Fourth", "url": "javascript:alert(1)"},
+        {"type": "citation", "display": "Fifth"},
+    ]
+
+    (card,) = show(plan("p", {"id": "a", "title": "A", "documentation": cited}))
+
+    assert "url" not in card["source"]
+    assert card["links"] == [{"label": "Second", "url": "https://g.example/2", "type": "absolute"}]
+
+
 @pytest.mark.parametrize(
     ("priority", "indicator"),
     [("routine", "info"), ("urgent", "warning"), ("asap", "warning"), ("stat", "critical")],
