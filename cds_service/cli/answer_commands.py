@@ -31,6 +31,7 @@ from cds_service.store import Store
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from cds_service.data.plan_library import PlanLibrary
     from cds_service.hooks.service import Answer
 
 
@@ -60,8 +61,8 @@ def call(
 
     SERVICE_ID is that of a service, or `url|version` of a strategy, in force or not.
     """
-    hooks = _hooks(plans, quieting=quieting, traced=False)
-    service_id = _chosen(hooks, service_id, request_file)
+    library, service_id = _chosen(plans, service_id, request_file, traced=False)
+    hooks = _hooks(library, quieting=quieting)
     answer = _answer(hooks, service_id, request_file, **options)
     print_json(answer.response)
 
@@ -88,12 +89,12 @@ def explain(  # noqa: PLR0913 - the options of the command
 
     SERVICE_ID is that of a service, or `url|version` of a strategy, in force or not.
     """
-    hooks = _hooks(plans, quieting=quieting, traced=True)
-    service_id = _chosen(hooks, service_id, request_file)
+    library, service_id = _chosen(plans, service_id, request_file, traced=True)
+    hooks = _hooks(library, quieting=quieting)
     answer = _answer(hooks, service_id, request_file, **options)
     outcome, language = answer.outcome, answer.language
     if html is not None:
-        keys = [item.key for item in hooks.library.service(service_id).requirements]
+        keys = [item.key for item in library.service(service_id).requirements]
         page = explanation_page.html(outcome, language=language, keys=keys, only=only)
         html.write_text(page, encoding="utf-8")
     elif as_json:
@@ -165,14 +166,14 @@ def export_plan(
     print_json(exported)
 
 
-def _hooks(plans: Path | None, *, quieting: bool, traced: bool) -> HookService:
-    """The services as the settings have them; `traced` for explanations."""
+def _hooks(library: PlanLibrary, *, quieting: bool) -> HookService:
+    """The services as the settings have them."""
     settings = config.from_environment()
     store = Store(settings.database_url, pseudonym_key=settings.pseudonym_key) if quieting else None
     if store is not None:
         click.get_current_context().call_on_close(store.close)
     return HookService(
-        open_library(settings, plans, traced=traced),
+        library,
         reader=fhir_client.FhirReader(),
         deadline_s=settings.deadline_s,
         profile=settings.profile,
@@ -180,14 +181,17 @@ def _hooks(plans: Path | None, *, quieting: bool, traced: bool) -> HookService:
     )
 
 
-def _chosen(hooks: HookService, service_id: str, request_file: Path) -> str:
-    """The id of the service; a canonical first puts the version that it names in force."""
-    if service_id in hooks.library.services or "/" not in service_id:
-        return service_id
+def _chosen(
+    plans: Path | None, service_id: str, request_file: Path, *, traced: bool
+) -> tuple[PlanLibrary, str]:
+    """The guidelines and the id of the service; a canonical puts what it names in force there."""
+    library = open_library(config.from_environment(), plans, traced=traced)
+    if service_id in library.services or "/" not in service_id:
+        return library, service_id
     request = read_json(request_file)
     hook = request.get("hook") if isinstance(request, dict) else None
-    hooks.library = hooks.library.with_strategy(service_id, hook)
-    return next(iter(hooks.library.services))
+    library = library.with_strategy(service_id, hook)
+    return library, next(iter(library.services))
 
 
 def _answer(

@@ -44,7 +44,7 @@ def open_store() -> Store:
 
 def content_root(directory: Path) -> Path:
     """The nearest folder at or above `directory` that holds a whole content, or `directory`."""
-    for candidate in (directory.resolve(), *directory.resolve().parents):
+    for candidate in (directory, *directory.resolve().parents):
         if (candidate / "shared").is_dir() and (candidate / "strategies").is_dir():
             return candidate
     return directory

@@ -24,7 +24,6 @@ from cds_service.data import plan_library
 def lint(directory: Path, form: str, since: str | None, *, with_cases: bool, fix: bool) -> None:
     """Check guideline files: everything wrong, each with file, line and column."""
     root = content_root(directory)
-    root = directory if root == directory.resolve() else root
     if fix:
         _mend(directory, root)
     zone = config.from_environment().zone if with_cases else None

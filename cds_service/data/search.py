@@ -67,7 +67,8 @@ def _contexts(resource: Resource) -> Iterator[Token]:
 def _canonicals(resource: Resource) -> Iterator[Token]:
     """The url, and `url|version`."""
     for _, url in _member("url")(resource):
-        yield from ((None, name) for name in {url: 0, joined(url, resource.get("version")): 0})
+        names = dict.fromkeys([url, joined(url, resource.get("version"))])
+        yield from ((None, name) for name in names)
 
 
 PARAMETERS: Mapping[str, Parameter] = {
