@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 
+from cds_service import collecting
 from cds_service.authoring.followed_library import FollowedLibrary
 from cds_service.web import LENT_PLACES, create_app, logs, metrics, telemetry
 from cds_service.web.reloading import Reloading
@@ -43,25 +44,32 @@ def serve(settings: Settings, *, reload: bool = False) -> None:
         ContentErrors: the guideline content has problems; nothing was started.
         ConfigError: traces were asked for, and what sends them is not installed.
     """
-    gc.disable()  # until ready: loading makes much and throws little of it away
     started_by = os.getpid()
     logs.withhold_texts()
     counts = metrics.share_between_processes()
     try:
-        traces = telemetry.from_settings(settings)
-        followed = None
-        if reload:
-            followed = FollowedLibrary(settings.plans, leave_out=settings.leaves_out)
-            followed.prepare()
-
-        def make() -> Flask:
-            library = followed.library if followed is not None else None
-            return create_app(settings, traces=traces, library=library)
-
-        _Server(Reloading(make, tell, followed), settings).run()
+        with collecting.paused():
+            application = _application(settings, reload=reload)
+            gc.freeze()  # what is loaded now stays shared with the processes forked later
+        gc.set_threshold(_COLLECT_AFTER)
+        _Server(application, settings).run()
     finally:
         if os.getpid() == started_by:  # a worker that ends comes through here as well
             shutil.rmtree(counts, ignore_errors=True)
+
+
+def _application(settings: Settings, *, reload: bool) -> Reloading:
+    traces = telemetry.from_settings(settings)
+    followed = None
+    if reload:
+        followed = FollowedLibrary(settings.plans, leave_out=settings.leaves_out)
+        followed.prepare()
+
+    def make() -> Flask:
+        library = followed.library if followed is not None else None
+        return create_app(settings, traces=traces, library=library)
+
+    return Reloading(make, tell, followed)
 
 
 class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
@@ -132,9 +140,6 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         return f"guidelines with problems, left out\n{lines}" if problems else ""
 
     def _announce(self, server: Arbiter) -> None:
-        gc.freeze()  # what is loaded now stays shared with the processes forked from here
-        gc.set_threshold(_COLLECT_AFTER)
-        gc.enable()
         sys.setswitchinterval(_SWITCH_AFTER_S)
         address = str(server.LISTENERS[0])
         sys.stdout.write(
