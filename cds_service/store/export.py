@@ -12,7 +12,7 @@ from cds_service.store import tables
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from sqlalchemy import Connection
+    from sqlalchemy import ColumnElement, Connection
 
 _ROWS_AT_ONCE = 500
 _OF_PERSONS = frozenset({"patient_key", "user_key"})  # of feedback; they stand in the decisions
@@ -75,22 +75,24 @@ def feedback(connection: Connection, *, comments: bool = False) -> Iterator[dict
 
 def quieted(connection: Connection) -> Iterator[dict[str, Any]]:
     """Each card that was quiet: the time of its decision, its `rules`, and `quieted`."""
-    query = (
-        select(tables.decision.c.at, tables.card.c.rules, tables.card.c.quieted)
-        .join(tables.card, tables.card.c.decision_id == tables.decision.c.decision_id)
-        .where(tables.card.c.quieted.is_not(None))
-        .order_by(tables.decision.c.at)
-    )
-    for row in _rows(connection, query):
-        yield _plain(row)
+    card = tables.card.c
+    return _cards(connection, card.quieted.is_not(None), card.rules, card.quieted)
 
 
 def shadowed(connection: Connection) -> Iterator[dict[str, Any]]:
     """Each card that was only tried: the time of its decision, and its `rules`."""
+    card = tables.card.c
+    return _cards(connection, card.is_shadow, card.rules)
+
+
+def _cards(
+    connection: Connection, which: ColumnElement[bool], *columns: ColumnElement[Any]
+) -> Iterator[dict[str, Any]]:
+    """These columns of the cards that are so, and the time of the decision."""
     query = (
-        select(tables.decision.c.at, tables.card.c.rules)
+        select(tables.decision.c.at, *columns)
         .join(tables.card, tables.card.c.decision_id == tables.decision.c.decision_id)
-        .where(tables.card.c.is_shadow)
+        .where(which)
         .order_by(tables.decision.c.at)
     )
     for row in _rows(connection, query):

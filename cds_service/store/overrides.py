@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, or_, select
+from sqlalchemy.dialects import sqlite
 
 from cds_service.store.records import Override
 from cds_service.store.tables import card, comment, decision, feedback
@@ -50,8 +51,11 @@ _PAST = (
     .limit(MOST)
 )
 
-
-_ANY = "select 1 from feedback where patient_key = ? and user_key = ? limit 1"
+_ANY = str(
+    select(feedback.c.event)
+    .where(feedback.c.patient_key == bindparam("patient"), feedback.c.user_key == bindparam("user"))
+    .compile(dialect=sqlite.dialect())
+)
 
 
 def are_none(database: Database, persons: Persons, patience_ms: int) -> bool:
