@@ -6,7 +6,7 @@ from dataclasses import astuple
 from typing import TYPE_CHECKING
 
 from cds_service.authoring import page, plot
-from cds_service.simulation.text_report import burden, cell, left_out
+from cds_service.simulation.text_report import BY_HOOK, BY_MONTH, BY_RULE, burden, cell, left_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -35,28 +35,16 @@ def _counts(counts: Tally, older: Tally | None) -> Iterator[str]:
     if any(line.calls for line in (*counts.rules, *(older.rules if older else ()))):
         yield "<h2>Rules</h2>"
         yield _by_rule(counts, older)
-    yield page.table(
-        ("rule", "calls", "visits", "patients", "per 100 visits", "cannot tell"),
-        _cells([astuple(line) for line in counts.rules]),
-    )
+    yield page.table(BY_RULE, _cells([astuple(line) for line in counts.rules]))
     yield "<h2>Months</h2>"
     months = [line.month for line in counts.months]
     if months:
         burdens = {"cards": [line.per_100_visits for line in counts.months]}
         yield plot.columns("Alert burden", "cards per 100 visits", months, burdens)
-    yield page.section(
-        "Month by month",
-        page.table(
-            ("month", "visits", "calls", "cards", "per 100 visits"),
-            _cells([astuple(line) for line in counts.months]),
-        ),
-        is_open=False,
-    )
+    table = page.table(BY_MONTH, _cells([astuple(line) for line in counts.months]))
+    yield page.section("Month by month", table, is_open=False)
     yield "<h2>Hooks</h2>"
-    yield page.table(
-        ("hook", "calls", "with cards", "cards", "per 100 calls"),
-        _cells([astuple(line) for line in counts.hooks]),
-    )
+    yield page.table(BY_HOOK, _cells([astuple(line) for line in counts.hooks]))
 
 
 def _by_rule(counts: Tally, older: Tally | None) -> str:

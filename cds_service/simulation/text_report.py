@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from cds_service.simulation.result import Result
     from cds_service.simulation.tally import Tally
 
+BY_RULE = ("rule", "calls", "visits", "patients", "per 100 visits", "cannot tell")
+BY_HOOK = ("hook", "calls", "with cards", "cards", "per 100 calls")
+BY_MONTH = ("month", "visits", "calls", "cards", "per 100 visits")
+"""The titles of the members of RuleLine, HookLine and MonthLine."""
 NAMED = 5
 """How many pseudonyms the terminal shows of a list; it says how many more there are."""
 
@@ -27,21 +31,9 @@ def lines(result: Result) -> Iterator[str]:
     )
     yield f"{_many(counts.visits, 'visit')}, {_many(counts.calls, 'call')}, {burden(counts)}"
     yield from left_out(result)
-    yield from _part(
-        "rule",
-        ("rule", "calls", "visits", "patients", "per 100 visits", "cannot tell"),
-        [astuple(line) for line in counts.rules],
-    )
-    yield from _part(
-        "hook",
-        ("hook", "calls", "with cards", "cards", "per 100 calls"),
-        [astuple(line) for line in counts.hooks],
-    )
-    yield from _part(
-        "month",
-        ("month", "visits", "calls", "cards", "per 100 visits"),
-        [astuple(line) for line in counts.months],
-    )
+    yield from _part(BY_RULE, [astuple(line) for line in counts.rules])
+    yield from _part(BY_HOOK, [astuple(line) for line in counts.hooks])
+    yield from _part(BY_MONTH, [astuple(line) for line in counts.months])
     if result.older is not None:
         yield from _difference(result, result.older)
 
@@ -101,12 +93,12 @@ def named(patients: Sequence[str]) -> str:
     return ", ".join(patients[:NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-def _part(name: str, head: Sequence[str], found: Sequence[Sequence[object]]) -> Iterator[str]:
+def _part(head: Sequence[str], found: Sequence[Sequence[object]]) -> Iterator[str]:
     yield ""
     if found:
         yield from table(head, found)
     else:
-        yield f"{name}: none"
+        yield f"{head[0]}: none"
 
 
 def table(head: Sequence[str], found: Sequence[Sequence[object]]) -> Iterator[str]:
