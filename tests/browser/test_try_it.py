@@ -83,6 +83,42 @@ def test_data_that_is_not_available_makes_rules_untellable_and_names_the_key(pag
     assert "obs" in row.locator(".causes").first.text_content()
 
 
+@pytest.fixture
+def unexplained(page):
+    """The page with the cards of a call, and its question for the explanation, kept on its way."""
+    held = []
+    page.route("**/workbench/why", lambda route: held.append(route))  # noqa: PLW0108
+    with page.expect_request("**/workbench/why"):
+        page.click("#send")
+    page.wait_for_selector(".card")
+    return page, held
+
+
+def test_cards_do_not_wait_for_their_explanation(unexplained):
+    page, _ = unexplained
+
+    assert page.locator(".card").count() == 1
+    assert page.text_content("#panel-why") == "Explaining…"
+
+
+def test_why_on_a_card_opens_its_rule_as_soon_as_it_is_explained(unexplained):
+    page, held = unexplained
+    page.click("[data-why=lbpR16]")
+    held[0].continue_()
+
+    page.wait_for_selector("[data-rule=lbpR16][open]")
+
+
+def test_without_a_card_a_link_leads_to_the_reasons(page):
+    page.click("#drafts .remove")
+    sign(page)
+    page.click("#tab-request")
+    page.click("#cards [data-why]")
+
+    assert page.is_visible(".why.not-met >> nth=0")
+    assert page.locator(".why.fired").count() == 0
+
+
 def test_a_recorded_thing_opens_as_the_resource_it_is(page):
     page.click(".entry >> nth=0")
 

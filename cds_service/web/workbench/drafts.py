@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from cds_service import fhir_json
+from cds_service import collecting, fhir_json
 from cds_service.authoring import lint
 from cds_service.engine import Source
 from cds_service.engine.recompile import Recompiler
@@ -68,7 +68,8 @@ class Drafts:
         library = self._hooks.library
         with self._lock:
             if self._recompiler is None or self._revision != library.revision:
-                self._recompiler = Recompiler(library.content.sources)
+                with collecting.paused():
+                    self._recompiler = Recompiler(library.content.sources)
                 self._revision = library.revision
             return self._recompiler
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from cds_service import collecting
 from cds_service.engine import compile_content
 
 if TYPE_CHECKING:
@@ -27,8 +28,8 @@ class Traced:
         with self._lock:
             if self._made is None or self._made.library.revision != library.revision:
                 made = copy(self._hooks)
-                made.library = replace(
-                    library, content=compile_content(library.content.sources, traced=True)
-                )
+                with collecting.paused():
+                    content = compile_content(library.content.sources, traced=True)
+                made.library = replace(library, content=content)
                 self._made = made
             return self._made

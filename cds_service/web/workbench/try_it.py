@@ -81,24 +81,24 @@ def routes(bench: Bench) -> Blueprint:
             }
         )
 
-    @pages.post("/answer")
-    def answered() -> Response:
-        """The cards of a response as HTML, and the explanation of the call that gave it."""
+    @pages.post("/cards")
+    def cards() -> str:
+        """The cards of a response as HTML."""
+        response = _object(_decoded(_object(json_body()), "response"))
+        found = [card for card in response.get("cards", ()) if isinstance(card, dict)]
+        return render_template("workbench/cards.html", t=g.words, cards=card_view.views(found))
+
+    @pages.post("/why")
+    def explained() -> Response:
+        """The explanation of a call as HTML, and the resources that it names.
+
+        The first one after the guidelines changed waits until they are compiled for it.
+        """
         body = _object(json_body())
-        response = _object(_decoded(body, "response"))
-        cards = [card for card in response.get("cards", ()) if isinstance(card, dict)]
         service = bench.hooks.library.service(str(body.get("service")))
         told = _explained(body, service, bench)
-        views = card_view.views(cards)
-        shown = {rule for view in views for rule in view.rules}
-        return _json(
-            {
-                "cards": render_template("workbench/cards.html", t=g.words, cards=views),
-                "why": render_template("workbench/why.html", t=g.words, told=told, shown=shown),
-                "counts": told.counts,
-                "resources": told.resources,
-            }
-        )
+        html = render_template("workbench/why.html", t=g.words, told=told)
+        return _json({"why": html, "resources": told.resources})
 
     return pages
 

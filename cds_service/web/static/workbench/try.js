@@ -9,7 +9,7 @@ const read = (id) => JSON.parse(document.getElementById(id).textContent);
 const words = read("words");
 const offered = read("offered");
 const form = $("#ehr");
-const state = { drafts: [], added: 0, request: "", answer: null, resources: {}, asked: 0, asOf: null };
+const state = { drafts: [], added: 0, request: "", answer: null, resources: {}, asked: 0, explained: 0, why: null, asOf: null };
 
 const say = (key, facts = {}) =>
   Object.entries(facts).reduce((text, [name, fact]) => text.replace(`{${name}}`, fact), words[key]);
@@ -143,6 +143,9 @@ async function send() {
 }
 
 async function call() {
+  const turn = ++state.explained;
+  state.why = null;
+  $("#panel-why").replaceChildren(paragraph(say("sending"), "nothing"));
   const started = performance.now();
   const answer = await post(address(), state.request, { "Accept-Language": chosen("language") });
   const ms = Math.round(performance.now() - started);
@@ -158,24 +161,35 @@ async function call() {
   show("response", JSON.stringify(state.answer, null, 2), `${answer.status} · ${ms} ms`);
   const key = ["answered_none", "answered_one"][cards.length] ?? "answered";
   $("#status").textContent = say(key, { n: cards.length, ms });
-  const told = await post("/workbench/answer", {
+  const asked = {
     service: service().value,
     profile: chosen("profile"),
     language: chosen("language"),
     day: chosen("day"),
     decision: cards[0]?.extension?.["org.example.lbp"]?.decision,
     request: state.request,
-    response: answer.text,
-  });
+  };
+  const shown = await post("/workbench/cards", { response: answer.text });
+  if (shown.status === 200) $("#cards").innerHTML = shown.text;
+  else $("#cards").replaceChildren(paragraph(sentence(shown), "problem"));
+  $(".answer").scrollIntoView({ block: "nearest" });
+  explain(asked, turn);
+}
+
+/** Has the newest call explained, beside the cards that are shown already. */
+async function explain(asked, turn) {
+  const panel = $("#panel-why");
+  panel.replaceChildren(paragraph(say("explaining"), "nothing"));
+  const told = await post("/workbench/why", asked).catch(() => ({ status: 0, text: "" }));
+  if (turn !== state.explained) return;
   if (told.status !== 200) {
-    $("#cards").replaceChildren(paragraph(sentence(told), "problem"));
+    panel.replaceChildren(paragraph(told.status ? sentence(told) : say("unreachable"), "problem"));
     return;
   }
-  const shown = JSON.parse(told.text);
-  $("#cards").innerHTML = shown.cards;
-  $("#panel-why").innerHTML = shown.why;
-  state.resources = { ...state.resources, ...shown.resources };
-  $(".answer").scrollIntoView({ block: "nearest" });
+  const { why, resources } = JSON.parse(told.text);
+  panel.innerHTML = why;
+  state.resources = { ...state.resources, ...resources };
+  if (state.why !== null) tellWhy(state.why);
 }
 
 function paragraph(text, name) {
@@ -303,10 +317,15 @@ function filter() {
       (wanted && row.dataset.verdict !== wanted) || !row.textContent.toLowerCase().includes(text);
 }
 
+/** Opens the explanation of a rule, of the whole call without one; at once, or when it has come. */
 function tellWhy(rule) {
   select("why");
-  const row = $(`[data-rule="${CSS.escape(rule)}"]`);
-  if (!row) return;
+  state.why = $(".whys") ? null : rule;
+  const row = rule && $(`[data-rule="${CSS.escape(rule)}"]`);
+  if (!row) {
+    $("#panel-why").scrollIntoView({ block: "nearest" });
+    return;
+  }
   row.closest(".why").hidden = false;
   row.open = true;
   row.scrollIntoView({ block: "start", behavior: "auto" });
