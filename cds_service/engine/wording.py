@@ -23,6 +23,18 @@ if TYPE_CHECKING:
 NOT_KNOWN = "–"
 """What stands for a fact that is not there."""
 
+UNIT_SYMBOLS = {
+    "1": "",
+    "{score}": "",
+    "Cel": "°C",
+    "[degF]": "°F",
+    "[lb_av]": "lb",
+    "10*9/L": "10⁹/L",
+    "umol/L": "µmol/L",
+    "mL/min/{1.73_m2}": "mL/min/1.73 m²",
+}
+"""UCUM codes that nobody writes by hand, as readers know them. Source: UCUM, print symbols."""
+
 
 def worded(text: Text, language: str, facts: Mapping[str, Sequence[Any]], show: Show = str) -> str:
     """The text in this language, or in English where it is not translated, with its facts."""
@@ -80,7 +92,8 @@ def _moment(value: Date | DateTime, language: str) -> str:
 
 def _with_unit(number: Any, unit: Any, language: str, show: Show) -> str:
     shown = locales.number(number, language)
-    return f"{shown} {show(str(unit))}" if unit not in (None, "", "1") else shown
+    symbol = UNIT_SYMBOLS.get(str(unit), str(unit)) if unit is not None else ""
+    return f"{shown} {show(symbol)}" if symbol else shown
 
 
 def _element(value: Mapping[str, Any], language: str, show: Show) -> str:

@@ -39,6 +39,7 @@ from cds_service.data import plan_library
 from cds_service.data.plan_library import PlanLibrary
 from cds_service.engine import Outcome, Situation, Source, Verdict, apply, compile_content
 from cds_service.engine.export import export
+from cds_service.engine.wording import UNIT_SYMBOLS
 from cds_service.errors import ContentError, EvaluationError, ExpressionError
 from cds_service.fhirpath import Definition, Evaluation, Incomplete, Library, plain
 from cds_service.fhirpath.export import Exporter
@@ -504,7 +505,7 @@ def missing(monkeypatch) -> list[str]:
 
 
 def spelled(response: dict[str, Any]) -> str:
-    """The response without escapes, and with dates as FHIRPath prints them.
+    """The response without escapes, with dates as FHIRPath prints them, units as readers know them.
 
     An export words messages, so that what was a pattern becomes a fact.
     """
@@ -514,6 +515,9 @@ def spelled(response: dict[str, Any]) -> str:
         return f"{match[3]}-{names[match[2][:3]]:02}-{int(match[1]):02}"
 
     text = fhir_json.encode(response).decode().replace("\\\\", "")
+    for code, symbol in UNIT_SYMBOLS.items():
+        if code != "1":
+            text = text.replace(f" {code}", f" {symbol}".rstrip())
     return re.sub(r"\b(\d\d?) ([A-Z][a-z]{2,3}) (\d{4})\b", iso, text)
 
 

@@ -167,6 +167,8 @@ def test_a_designation_of_a_message_is_checked_like_any_translation():
         (DateTime((2024, 5, 18, 9, 5)), "18 May 2024 09:05", "18.05.2024 09:05"),
         (DateTime((2024, 5, 18, 9)), "18 May 2024", "18.05.2024"),
         (Quantity(Decimal("7.50"), "mg"), "7.50 mg", "7,50 mg"),
+        ({"value": Decimal("38.6"), "code": "Cel"}, "38.6 °C", "38,6 °C"),
+        ({"value": 7, "unit": "{score}"}, "7", "7"),
         ({"value": Decimal("38.6"), "unit": "°C", "code": "Cel"}, "38.6 °C", "38,6 °C"),
         ({"value": 5, "comparator": "<", "code": "mg/L"}, "< 5 mg/L", "< 5 mg/L"),
         ({"resourceType": "Condition", "code": {"text": "Fever"}}, "Fever", "Fever"),
