@@ -129,6 +129,17 @@ def test_fhirpath_prints_one_value_per_line(run, tmp_path):
     assert run("fhirpath", "today()", file, *NOW).stdout == "2024-06-01\n"
 
 
+def test_fhirpath_says_when_not_all_of_the_answer_is_known(run, tmp_path):
+    file = tmp_path / "patient.json"
+    doctor = '{"reference": "Practitioner/9"}'
+    file.write_text(f'{{"resourceType": "Patient", "generalPractitioner": [{doctor}]}}')
+
+    result = run("fhirpath", "generalPractitioner.resolve()", file)
+
+    assert result.stdout == ""
+    assert "Not all of the answer is known" in result.stderr
+
+
 def test_fhirpath_shows_where_a_mistake_is(run, tmp_path):
     file = tmp_path / "patient.json"
     file.write_text('{"resourceType": "Patient"}')

@@ -140,11 +140,14 @@ def evaluate(expression: str, resource_file: Path, now: str | None) -> None:
     """Evaluate a FHIRPath expression on a resource; one result per line."""
     program = fhirpath.compile(expression)
     moment = moment_of(now, config.from_environment())
-    for value in program(read_json(resource_file), now=moment):
+    found = program(read_json(resource_file), now=moment)
+    for value in found:
         if isinstance(value, (dict, list, str, bool)):
             print_json(value)
         else:
             click.echo(str(value))
+    if isinstance(found, fhirpath.Incomplete):
+        click.echo("Not all of the answer is known: what it depends on is not all in this file.", err=True)
 
 
 @click.command(name="export")

@@ -278,8 +278,12 @@ def truth(collection: list[Any]) -> Truth:
 
 
 def plain(collection: list[Any]) -> list[Any]:
-    """The items as plain values: JSON for elements, System values as they are."""
-    return [item.value if type(item) is Node else item for item in collection]
+    """The items as plain values: JSON for elements, System values as they are.
+
+    What is `Incomplete` stays so: unknown is not the same as empty.
+    """
+    values = [item.value if type(item) is Node else item for item in collection]
+    return values if type(collection) is list else Incomplete(values)
 
 
 def facts_of(collection: list[Any]) -> list[Any]:

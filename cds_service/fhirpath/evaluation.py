@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cds_service.errors import EvaluationError
+from cds_service.fhirpath.bundle import BundleEntries
 from cds_service.fhirpath.collection import Incomplete, Node, as_item, wrap
 from cds_service.fhirpath.index import CodeIndex
 
@@ -90,6 +91,7 @@ class Evaluation:
         self._bound_around: frozenset[str] = frozenset()
         self.wrapped: dict[tuple[str, str | None], list[Any]] = {}
         self._resolved: dict[str, Any] = {}
+        self._entries: BundleEntries | None = None
         self.indexes: dict[tuple[int, str], CodeIndex] = {}
         self.coded: dict[Way, CodeIndex] = {}
 
@@ -168,22 +170,35 @@ class Evaluation:
         return found
 
     def resolved(self, reference: str, root: Any) -> Node | None:
-        """The resource behind a reference: contained in `root`, or what `resolve` answers."""
+        """The resource behind a reference in `root`: contained there, or at hand elsewhere.
+
+        That is what `resolve` answers, or another entry when this is about a Bundle.
+        """
         if reference.startswith("#"):
             return self._contained(reference, root if root is not None else self.resource)
         if reference not in self._resolved:
             found = None if self.resolve is None else self.resolve(reference)
             self._resolved[reference] = None if found is None else as_item(found)
         node = self._resolved[reference]
-        return node if isinstance(node, Node) else None
+        return node if isinstance(node, Node) else self._entry(reference, root)
+
+    def _entry(self, reference: str, root: Any) -> Node | None:
+        bundle = self.resource
+        if not isinstance(bundle, dict) or bundle.get("resourceType") != "Bundle":
+            return None
+        if self._entries is None:
+            self._entries = BundleEntries(bundle)
+        found = self._entries.resource(reference, root)
+        return None if found is None else Node(found, found.get("resourceType"), None, found)
 
     def _contained(self, reference: str, root: Any) -> Node | None:
         if not isinstance(root, dict):
             return None
         if reference == "#":
             return Node(root, root.get("resourceType"), None, root)
-        for resource in root.get("contained", []):
-            if resource.get("id") == reference[1:]:
+        held = root.get("contained")
+        for resource in held if isinstance(held, list) else []:
+            if isinstance(resource, dict) and resource.get("id") == reference[1:]:
                 return Node(resource, resource.get("resourceType"), None, root)
         return None
 

@@ -54,7 +54,11 @@ class Program:
         now: datetime | None = None,
         resolve: Callable[[str], Any | None] | None = None,
     ) -> list[Any]:
-        """The plain values that the expression answers for one resource."""
+        """The plain values that the expression answers for one resource.
+
+        An `Incomplete` list where not everything about the answer is known: a reference that is
+        not at hand leaves it open, it does not make it empty.
+        """
         evaluation = Evaluation(
             variables=variables or {}, now=now, resolve=resolve, resource=resource
         )
