@@ -147,7 +147,9 @@ def evaluate(expression: str, resource_file: Path, now: str | None) -> None:
         else:
             click.echo(str(value))
     if isinstance(found, fhirpath.Incomplete):
-        click.echo("Not all of the answer is known: what it depends on is not all in this file.", err=True)
+        click.echo(
+            "Not all of the answer is known: what it depends on is not all in this file.", err=True
+        )
 
 
 @click.command(name="export")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
 
 from cds_service.engine.activity_definition import instantiate
+from cds_service.engine.dynamic_path import is_of_action
 from cds_service.engine.dynamic_value import set_value
 from cds_service.engine.outcome import (
     ActionOutcome,
@@ -266,7 +267,7 @@ class _Run:
                 set_value(resource, value.path, _values(value, evaluation))
         for value in action.dynamic_values:
             found = _values(value, evaluation)
-            if resource is None or value.path.startswith("action."):
+            if resource is None or is_of_action(value.path):
                 set_value(changes, value.path, found, kind=ACTION)
             else:
                 set_value(resource, value.path, found)
@@ -288,7 +289,7 @@ def _values(value: DynamicValue, evaluation: Evaluation) -> list[Any]:
     if value.expression is None:
         raise EvaluationError(f"'{value.path}' cannot be computed: {value.unsupported}")
     found = value.expression.program.evaluate(evaluation, evaluation.focus)
-    return [] if isinstance(found, Incomplete) else plain(found)
+    return [] if isinstance(found, Incomplete) else found
 
 
 def _single_resource(expression: Expression, evaluation: Evaluation) -> dict[str, Any]:

@@ -1,19 +1,38 @@
-"""Writing computed values into FHIR JSON: paths, list elements, and values as JSON."""
+"""Writing computed values into FHIR JSON: along a path, as the type that stands there."""
 
 from __future__ import annotations
 
-import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from cds_service.engine.dynamic_path import Step, steps_of
+from cds_service.engine.typed_value import choice_for, json_of
 from cds_service.engine.wording import in_english
 from cds_service.errors import EvaluationError
-from cds_service.fhirpath import Message, Quantity, Temporal
-from cds_service.fhirpath.model import element_shape
+from cds_service.fhirpath import Message, Node, Quantity, Temporal
+from cds_service.fhirpath.model import Element, element_shape, elements_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_STEP = re.compile(r"([A-Za-z][A-Za-z0-9]*)(?:\[(\d+)\])?")
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A member of a JSON object: its key, its FHIR type, and whether it is a list.
+
+    `others` are the keys of the same choice element, of which only one may be there.
+    """
+
+    key: str
+    kind: str
+    is_list: bool
+    others: tuple[str, ...] = ()
+
+    def cleared(self, target: dict[str, Any]) -> None:
+        """Take the other types of this choice out of `target`."""
+        for other in self.others:
+            target.pop(other, None)
+            target.pop(f"_{other}", None)
 
 
 def set_value(
@@ -22,42 +41,73 @@ def set_value(
     """Set what `path` names in `resource` (changed in place) to `values`; no values, no change.
 
     `kind` is the FHIR type of `resource` where it is not a resource (`RequestGroup.action`).
-
-    A Message stays one, until `with_words` puts the resource into a language.
-    Missing objects on the way are created; a list met on the way without an index means its first
-    element. A list element takes all values, another element takes exactly one.
-    Raises EvaluationError for a path that is not made of names and indexes, or for too many values.
+    Values are items of FHIRPath or JSON. A Message stays one, until `with_words` puts the resource
+    into a language. Missing objects and extensions on the way are created; a list met on the way
+    without an index means its first element. A list element takes all values, another element
+    takes exactly one. Of a choice element the value's type decides, where the path does not.
+    Raises EvaluationError for a path that leads nowhere, for values of another type, and for too
+    many of them.
     """
+    values = [value for value in values if not isinstance(value, Node) or value.value is not None]
     if not values:
         return
     kind = kind or str(resource.get("resourceType"))
-    steps = _steps(path, kind)
     target: dict[str, Any] = resource
-    for name, index in steps[:-1]:
-        kind, is_list = _shape(kind, name, path)
-        target = _descend(target, name, index, is_list=is_list)
-    name, index = steps[-1]
-    plain = [value if isinstance(value, Message) else to_json(value) for value in values]
-    if _shape(kind, name, path)[1] and index is None:
-        target[name] = plain
-        return
-    if len(plain) > 1:
-        raise EvaluationError(f"'{path}' takes one value; the expression gave {len(plain)}")
-    if index is None:
-        target[name] = plain[0]
+    *before, last = steps_of(path, kind)
+    for step in before:
+        target, kind = _descend(target, kind, step, path)
+    if last.url is not None:
+        raise EvaluationError(f"'{path}' names an extension", hint="write .value behind it")
+    _assign(target, _place(target, kind, last, path, values), last.index, values, path)
+
+
+def _assign(
+    target: dict[str, Any], place: _Place, index: int | None, values: Sequence[Any], path: str
+) -> None:
+    found = [json_of(value, place.kind, path) for value in values]
+    if len(found) > 1 and (not place.is_list or index is not None):
+        raise EvaluationError(f"'{path}' takes one value; the expression gave {len(found)}")
+    place.cleared(target)
+    if not place.is_list and index in {None, 0}:
+        target[place.key] = found[0]
+    elif index is None:
+        target[place.key] = found
     else:
-        target[name] = _replaced(target.get(name, []), index, plain[0], path)
+        target[place.key] = _replaced(target.get(place.key, []), index, found[0], path)
 
 
-def _shape(kind: str, name: str, path: str) -> tuple[str, bool]:
-    shape = element_shape(kind, name)
-    if shape is None:
-        raise EvaluationError(f"'{path}' cannot be set: {kind} has no element '{name}'")
-    return shape
+def _place(
+    target: dict[str, Any], kind: str, step: Step, path: str, values: Sequence[Any] = ()
+) -> _Place:
+    """Where a step leads in an object of the FHIR type `kind`."""
+    elements = elements_of(kind)
+    element, shape = elements.get(step.name), element_shape(kind, step.name)
+    if element is None or shape is None:
+        raise EvaluationError(f"'{path}' cannot be set: {kind} has no element '{step.name}'")
+    base = step.name if element.choices else element.concrete_of
+    keys = tuple(key for key, _ in elements[base].choices) if base else ()
+    if not element.choices:
+        others = tuple(key for key in keys if key != step.name)
+        return _Place(step.name, element.types[0], shape[1], others)
+    chosen = step.of_type or _chosen(target, element, values)
+    for key, name in element.choices:
+        if name == chosen:
+            return _Place(key, name, is_list=False, others=tuple(set(keys) - {key}))
+    raise EvaluationError(
+        f"'{path}' can be of several types, and it is not clear which is meant",
+        hint=f"write {step.name}.ofType(...) with one of {', '.join(element.types)}",
+    )
+
+
+def _chosen(target: dict[str, Any], element: Element, values: Sequence[Any]) -> str | None:
+    """The type of a choice element: that of the value to come, or of what stands there."""
+    if values:
+        return choice_for(values[0], element.types)
+    return next((kind for key, kind in element.choices if key in target), None)
 
 
 def to_json(value: Any) -> Any:
-    """A value of FHIRPath as FHIR JSON: dates as text, quantities as objects, the rest as it is."""
+    """A value of FHIRPath as it is told: dates as text, quantities as objects, others unchanged."""
     if isinstance(value, Quantity):
         return {"value": value.value, "unit": value.unit}
     if isinstance(value, Message):
@@ -65,22 +115,39 @@ def to_json(value: Any) -> Any:
     return str(value).removeprefix("T") if isinstance(value, Temporal) else value
 
 
-def _steps(path: str, resource_type: str) -> list[tuple[str, int | None]]:
-    steps = []
-    for prefix in ("%resource.", f"{resource_type}.", "action."):
-        path = path.removeprefix(prefix)
-    for part in path.split("."):
-        match = _STEP.fullmatch(part)
-        if match is None:
-            raise EvaluationError(f"'{path}' is not a path that a dynamic value can set")
-        steps.append((match[1], int(match[2]) if match[2] else None))
-    return steps
-
-
 def _descend(
+    target: dict[str, Any], kind: str, step: Step, path: str
+) -> tuple[dict[str, Any], str]:
+    """The object that a step leads to, as a copy in its place, and its type; made when missing."""
+    if step.url is not None:
+        return _extension(target, step.url), "Extension"
+    place = _place(target, kind, step, path)
+    key = place.key
+    if "value" in elements_of(place.kind) and place.kind[0].islower():
+        if place.is_list:
+            raise EvaluationError(f"'{path}' cannot be set: '{step.name}' is a list of primitives")
+        key = f"_{key}"  # the extensions of a primitive stand beside it
+    place.cleared(target)
+    return _child(target, key, step.index, is_list=place.is_list), place.kind
+
+
+def _extension(target: dict[str, Any], url: str) -> dict[str, Any]:
+    found = target.get("extension", [])
+    items = list(found) if isinstance(found, list) else []
+    for index, item in enumerate(items):
+        if isinstance(item, dict) and item.get("url") == url:
+            items[index] = child = dict(item)
+            break
+    else:
+        child = {"url": url}
+        items.append(child)
+    target["extension"] = items
+    return child
+
+
+def _child(
     target: dict[str, Any], name: str, index: int | None, *, is_list: bool
 ) -> dict[str, Any]:
-    """The object below `target`, as a copy that stands in its place; made when it is missing."""
     current = target.get(name)
     if isinstance(current, list) or (current is None and (is_list or index is not None)):
         items: list[Any] = list(current or [])

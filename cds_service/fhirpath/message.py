@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from cds_service.fhirpath.parser import RESERVED
 from cds_service.fhirpath.syntax import literal_text
 from cds_service.messages import Plural
 
@@ -44,7 +45,9 @@ _PRINTED = (
 def reference(name: str, names: Names) -> str:
     """The expression that a placeholder stands for: `%name`, or `name()` of the focus."""
     found = names.definition(name)
-    return f"%{name}" if found is None or found[0].parameters is None else f"{name}()"
+    if found is None or found[0].parameters is None:
+        return f"%{name}"
+    return f"`{name}`()" if name in RESERVED else f"{name}()"
 
 
 def in_fhirpath(pattern: Pattern, names: Names) -> str:

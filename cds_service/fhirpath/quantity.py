@@ -96,6 +96,12 @@ def fhir_quantity(value: Decimal, code: str) -> Quantity:
     return Quantity(value, code, Kind.EITHER if code in _FROM_UCUM else Kind.UCUM)
 
 
+def ucum_code(quantity: Quantity) -> str | None:
+    """The UCUM code of the unit; None for a unit that is not known here."""
+    code = _TO_UCUM.get(quantity.unit, quantity.unit)
+    return code if unit_of(code) is not None else None
+
+
 def _required(unit: str) -> Unit:
     found = unit_of(unit)
     if found is None:
