@@ -88,9 +88,9 @@ def test_a_message_inside_an_untranslated_text_stays_in_the_language_of_that_tex
 
 
 def test_a_message_called_on_items_takes_its_facts_from_each_of_them():
-    system = messages(finding="{label} ({day})")
+    system = messages(finding="{label} ({on})")
     variables = [
-        variable("label", "code.text", []), variable("day", "recordedDate", []),
+        variable("label", "code.text", []), variable("on", "recordedDate", []),
         variable("found", "%selected.select(message('finding'))"),
     ]  # fmt: skip
     conditions = [
