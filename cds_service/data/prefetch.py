@@ -69,6 +69,11 @@ class Prefetched:
         """The keys that are unknown or of which a part is missing, in the templates' order."""
         return tuple(name for name, key in self.keys.items() if not key.is_complete)
 
+    @property
+    def fetched(self) -> tuple[str, ...]:
+        """The keys whose data came from the FHIR server, in the templates' order."""
+        return tuple(name for name, key in self.keys.items() if key.source == "fhir-server")
+
 
 def resolve(
     templates: Sequence[Template],

@@ -8,6 +8,7 @@ member and what is expected there, never its value (PHI-5). Nothing that was pas
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, NotRequired, TypedDict, cast
 
@@ -33,6 +34,8 @@ from cds_service.store import FeedbackItem
 _MOST_PROBLEMS = 20  # named in one error; further ones are counted
 
 _EPIC_REASON = "com.epic.cdshooks.feedback.overrideReason."
+_EPIC_FHIR_VERSION = "com.epic.cdshooks.request.fhir-version"
+_READ_AS_R4 = re.compile(r"r4b?|4(\.\d+){0,2}", re.IGNORECASE)
 
 
 class Request(TypedDict):
@@ -59,7 +62,8 @@ def load_request(body: Any, hook: str) -> Request:
     (REQ-17). The context of a hook that is not in the table passes as it is (HK-0).
 
     Raises:
-        RequestError: not an object, another hook, or members missing or of the wrong type.
+        RequestError: not an object, another hook, members missing or of the wrong type, or data
+            that the client says is not FHIR R4.
     """
     message = _object(body)
     offered = message.get("hook")
@@ -71,9 +75,25 @@ def load_request(body: Any, hook: str) -> Request:
             hint="discovery lists the services and the hook of each",
         )
     request = _load(_request_schema(hook), message)
+    _check_fhir_version(request.get("extension") or {})
     if "fhirServer" not in request and "fhirAuthorization" in request:
         request["fhirAuthorization"].pop("access_token", None)
     return cast("Request", request)
+
+
+def _check_fhir_version(extension: Mapping[str, Any]) -> None:
+    """Refuses data of another version than R4, where a client tells it (REQ-19).
+
+    Read as R4, the elements of DSTU2 and STU3 that have other names would be missing, and a rule
+    would take them for not recorded.
+    """
+    told = extension.get(_EPIC_FHIR_VERSION)
+    if isinstance(told, str) and told.strip() and not _READ_AS_R4.fullmatch(told.strip()):
+        raise RequestError(
+            "the data is not FHIR R4, which is the only version that is read here",
+            where=Where(path=f"extension.{_EPIC_FHIR_VERSION}"),
+            hint="choose R4 for this service where the client is set up",
+        )
 
 
 def load_feedback(body: Any) -> list[FeedbackItem]:

@@ -56,6 +56,8 @@ class Answer:
 
     The decision's `milliseconds` are for the edge to fill in: there is no clock in here.
     `is_recalled` is False when the store did not tell in time what the user overrode before.
+    `fetched` are the prefetch keys that were read from the FHIR server, `unavailable` those that
+    are unknown or not whole (PHI-4).
     """
 
     response: dict[str, Any]
@@ -63,6 +65,8 @@ class Answer:
     decision: Decision
     language: str
     is_recalled: bool = True
+    fetched: tuple[str, ...] = ()
+    unavailable: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,8 @@ class Question:
     asking: Asking | None = None
     deadline: Deadline | None = None
     kept: KeptRequest | None = None
+    fetched: tuple[str, ...] = ()
+    unavailable: tuple[str, ...] = ()
 
 
 class HookService:
@@ -233,6 +239,8 @@ class HookService:
             asking=_asking(message, tenant),
             deadline=deadline,
             kept=kept_request.of(body, data, language) if self.keeps_requests else None,
+            fetched=data.fetched,
+            unavailable=data.unavailable,
         )
 
     def outcome(
@@ -285,7 +293,15 @@ class HookService:
             persons=recalled.persons,
             request=question.kept,
         )
-        return Answer({"cards": shown}, outcome, decision, reader.language, recalled.is_known)
+        return Answer(
+            response={"cards": shown},
+            outcome=outcome,
+            decision=decision,
+            language=reader.language,
+            is_recalled=recalled.is_known,
+            fetched=question.fetched,
+            unavailable=question.unavailable,
+        )
 
     def _recall(self, question: Question) -> Recalled:
         """What the user overrode for the patient, if the store tells it in time."""

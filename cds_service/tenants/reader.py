@@ -60,6 +60,7 @@ _ENTRIES: Mapping[str, tuple[str, Callable[[Any, Site], Any]]] = {
     "token_life_s": ("token_life_s", entries.whole_number(60, LONGEST_TOKEN_LIFE_S)),
     "token_tenants": ("token_tenants", entries.texts),
     "subjects": ("subjects", entries.texts),
+    "client_ids": ("client_ids", entries.texts),
     "fhir_servers": ("fhir_servers", entries.endpoints),
     "reads_without_token": ("reads_without_token", entries.yes_or_no),
     "ca_bundle": ("ca_bundle", entries.authorities),

@@ -32,6 +32,7 @@ class Tenant:
         keys: JWKs that were exchanged out of band, checked.
         token_tenants: values of the `tenant` claim that are this tenant; empty: not looked at.
         subjects: values of the `sub` claim that are accepted; empty: not looked at.
+        client_ids: ours at its authorization server; empty: not compared.
         services: ids of the services it may call; None for all.
         is_demo: whether publicly known keys are accepted; never beyond loopback.
     """
@@ -46,6 +47,7 @@ class Tenant:
     token_life_s: int = LONGEST_TOKEN_LIFE_S
     token_tenants: tuple[str, ...] = ()
     subjects: tuple[str, ...] = ()
+    client_ids: tuple[str, ...] = ()
     fhir_servers: tuple[Endpoint, ...] = ()
     reads_without_token: bool = False
     ca_bundle: Path | None = None

@@ -18,6 +18,7 @@ from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from cds_service import fhir_json
 from cds_service.errors import short
+from cds_service.hooks import authorization
 from cds_service.web import auth
 from cds_service.web.errors import JSON
 from cds_service.web.logs import elapsed_ms, note
@@ -52,14 +53,17 @@ class Endpoints:
     def call(self, service_id: str, profile: str | None = None) -> Response:
         """The cards for one hook call. A decision that cannot be recorded does not fail it."""
         self._check(service_id, profile)
+        body, tenant = json_body(), auth.tenant()
+        if tenant is not None and authorization.is_for_another(body, tenant.client_ids):
+            note(access_for="another client")
         answer = self.hooks.call(
             service_id,
-            json_body(),
+            body,
             now=self.moment or datetime.now(self.zone),
             decision_id=g.decision_id,
             profile=profile,
             accept_language=request.headers.get("Accept-Language"),
-            tenant=auth.tenant(),
+            tenant=tenant,
         )
         decision = replace(answer.decision, milliseconds=elapsed_ms())
         note(
@@ -70,6 +74,8 @@ class Endpoints:
             rules=_rules(card for card in decision.cards if card.is_shown),
             quiet=_rules(card for card in decision.cards if card.quieted is not None),
             shadow=_rules(card for card in decision.cards if card.is_shadow),
+            fetched=list(answer.fetched),
+            unknown=list(answer.unavailable),
             recalled=answer.is_recalled,
             verdicts=dict(decision.verdicts),
             recorded=self.store.record(decision),

@@ -230,6 +230,23 @@ def test_any_user_is_taken(user):
     assert load_request(body, "patient-view")["context"]["userId"] == user
 
 
+FHIR_VERSION = "com.epic.cdshooks.request.fhir-version"
+
+
+@pytest.mark.requirement("REQ-19")
+@pytest.mark.parametrize("told", ["R4", "r4", "R4B", "4.0.1", "4.3.0", " R4 ", "", None, 4])
+def test_data_of_r4_is_taken_and_what_tells_no_version_is_taken_for_r4(told):
+    body = message(extension={FHIR_VERSION: told})
+    assert load_request(body, "patient-view")["extension"] == {FHIR_VERSION: told}
+
+
+@pytest.mark.requirement("REQ-19", "A2")
+@pytest.mark.parametrize("told", ["DSTU2", "STU3", "R5", "3.0.2", "R40", "4x"])
+def test_data_of_another_version_is_refused_and_not_misread(told):
+    text = problem(message(extension={FHIR_VERSION: told}))
+    assert text.startswith(f"extension.{FHIR_VERSION}: the data is not FHIR R4")
+
+
 @pytest.mark.requirement("REQ-17")
 @pytest.mark.requirement("REQ-5")
 def test_a_token_without_a_server_is_dropped():

@@ -66,6 +66,7 @@ def test_everything_that_can_be_said_is_read(tmp_path: Path) -> None:
         token_life_s = 900
         token_tenants = ["north"]
         subjects = ["client"]
+        client_ids = ["cds-service"]
         reads_without_token = true
         profile = "nl"
         language = "nb"
