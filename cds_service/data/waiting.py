@@ -1,12 +1,14 @@
-"""Which FHIR servers keep reads waiting; one that keeps many waiting is asked nothing more.
+"""Which FHIR servers keep reads waiting; one that keeps many waiting is hardly asked any more.
 
-So a server that hangs holds a bounded number of calls, and the others go on (risk A5).
+So a server that hangs holds a bounded number of calls, and costs the others next to nothing: a
+read of it takes threads and a connection, and so more than a call that brings its data (risk A5).
 """
 
 from __future__ import annotations
 
 import contextlib
 import time
+from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -19,7 +21,35 @@ LATE_S = 0.5
 """Seconds after which a read that has no answer counts as late."""
 
 MOST_LATE = 24
-"""Late reads of one server beside which no further one begins; a call makes several at once."""
+"""Late reads of one server, one after the other or at once, beside which no further one begins; a
+call makes several at once."""
+
+REMEMBERED_S = 5.0
+"""How long late reads that got no answer count; a server that is asked seldom is always asked."""
+
+_MOST_SERVERS = 1_000
+
+
+@dataclass(slots=True)
+class _Server:
+    """Reads under way by when they began, and how many in a row were late and got no answer."""
+
+    under_way: dict[object, float] = field(default_factory=dict)
+    unanswered: int = 0
+    ended: float = 0.0
+
+    def is_hanging(self, now: float) -> bool:
+        late = sum(now - since > LATE_S for since in self.under_way.values())
+        return late + (0 if self.is_forgotten(now) else self.unanswered) >= MOST_LATE
+
+    def is_forgotten(self, now: float) -> bool:
+        return now - self.ended > REMEMBERED_S
+
+    def end(self, read: object, now: float, *, is_answered: bool) -> None:
+        since = self.under_way.pop(read)
+        before = 0 if self.is_forgotten(now) else self.unanswered
+        self.unanswered = 0 if is_answered or now - since <= LATE_S else before + 1
+        self.ended = now
 
 
 class Waiting:
@@ -28,21 +58,41 @@ class Waiting:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = Lock()
-        self._since: dict[str, dict[object, float]] = {}
+        self._servers: dict[str, _Server] = {}
+
+    def __len__(self) -> int:
+        """Servers of which something is remembered."""
+        return len(self._servers)
 
     @contextlib.contextmanager
-    def reading(self, server: str) -> Iterator[None]:
-        """One read of this server; raises NoAnswer when it keeps too many waiting."""
+    def reading(self, base: str) -> Iterator[None]:
+        """One read of the server at this base.
+
+        Of one that hangs only one read at a time goes on, to see whether it answers again.
+
+        Raises:
+            NoAnswer: the server keeps too many reads waiting.
+        """
         read, now = object(), self._clock()
         with self._lock:
-            under_way = self._since.setdefault(server, {})
-            if sum(now - since > LATE_S for since in under_way.values()) >= MOST_LATE:
+            server = self._server(base, now)
+            if server.under_way and server.is_hanging(now):
                 raise NoAnswer("the FHIR server keeps other reads waiting and is not asked again")
-            under_way[read] = now
+            server.under_way[read] = now
+        is_answered = False
         try:
             yield
+            is_answered = True
         finally:
             with self._lock:
-                del under_way[read]
-                if not under_way:
-                    self._since.pop(server, None)
+                server.end(read, self._clock(), is_answered=is_answered)
+
+    def _server(self, base: str, now: float) -> _Server:
+        """What is known of a server; of many, those that matter no more are dropped."""
+        if base not in self._servers and len(self._servers) >= _MOST_SERVERS:
+            self._servers = {
+                known: server
+                for known, server in self._servers.items()
+                if server.under_way or not server.is_forgotten(now)
+            }
+        return self._servers.setdefault(base, _Server())

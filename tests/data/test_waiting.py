@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from contextlib import ExitStack
 
 import pytest
 
 from cds_service.data.guarded_http import NoAnswer
-from cds_service.data.waiting import LATE_S, MOST_LATE, Waiting
+from cds_service.data.waiting import LATE_S, MOST_LATE, REMEMBERED_S, Waiting
 
 
 class Clock:
@@ -52,10 +53,62 @@ def test_many_reads_that_are_not_late_stop_nobody(waiting):
             reads.enter_context(waiting.reading("a"))
 
 
-def test_once_the_late_ones_are_over_the_server_is_read_again(waiting, clock):
-    with ExitStack() as reads:
-        for _ in range(MOST_LATE):
-            reads.enter_context(waiting.reading("a"))
-        clock.now = 2 * LATE_S
+def end_late_without_answer(waiting, clock, count=MOST_LATE):
+    for _ in range(count):
+        with contextlib.suppress(NoAnswer), waiting.reading("a"):
+            clock.now += 2 * LATE_S
+            raise NoAnswer("not in time")
+
+
+@pytest.mark.requirement("A5")
+def test_once_the_late_ones_are_over_one_read_looks_whether_it_answers(waiting, clock):
+    end_late_without_answer(waiting, clock)
+    with (
+        waiting.reading("a"),
+        pytest.raises(NoAnswer, match="keeps other reads waiting"),
+        waiting.reading("a"),
+    ):
+        pass
+
+
+@pytest.mark.requirement("A5")
+@pytest.mark.parametrize("seconds", [LATE_S / 2, 2 * LATE_S], ids=["soon", "late"])
+def test_an_answer_opens_the_server_again(waiting, clock, seconds):
+    end_late_without_answer(waiting, clock)
+    with waiting.reading("a"):
+        clock.now += seconds
+    with waiting.reading("a"), waiting.reading("a"):
+        pass
+
+
+def test_a_refusal_that_comes_soon_is_an_answer_too(waiting, clock):
+    end_late_without_answer(waiting, clock)
+    with contextlib.suppress(NoAnswer), waiting.reading("a"):
+        raise NoAnswer("does not allow this read (403)")
+    with waiting.reading("a"), waiting.reading("a"):
+        pass
+
+
+def test_late_reads_count_only_in_a_row(waiting, clock):
+    end_late_without_answer(waiting, clock, MOST_LATE - 1)
     with waiting.reading("a"):
         pass
+    end_late_without_answer(waiting, clock, MOST_LATE - 1)
+    with waiting.reading("a"), waiting.reading("a"):
+        pass
+
+
+def test_a_server_that_is_asked_seldom_is_always_asked(waiting, clock):
+    end_late_without_answer(waiting, clock)
+    clock.now += 2 * REMEMBERED_S
+    with waiting.reading("a"), waiting.reading("a"):
+        pass
+
+
+def test_servers_of_long_ago_are_forgotten(waiting, clock):
+    for number in range(1_000):
+        with waiting.reading(f"server-{number}"):
+            pass
+    clock.now = 2 * REMEMBERED_S
+    with waiting.reading("one more"):
+        assert len(waiting) == 1
