@@ -57,6 +57,11 @@ class Gathering:
     largest_body: int
     received: bytearray = field(default_factory=bytearray)
 
+    def start_again(self) -> None:
+        """This request is answered; the next one may come and take as long."""
+        self.received.clear()
+        self.until = time.monotonic() + WHOLE_WITHIN_S
+
     def is_whole(self) -> bool:
         """Whether a thread can go on without waiting for the client, or has to decide itself."""
         head = self._head()
@@ -142,11 +147,11 @@ class GatheringWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no ty
         if not piece and not gathering.received:
             self._drop(gathering)
         elif not piece or gathering.is_whole():
-            self._forget(gathering)
             admission = self.app.admission
             if self.alive and admission and self._is_too_much(admission, gathering):
                 self._refuse(admission, gathering, client)
                 return
+            self._forget(gathering)
             gathering.connection.received = bytes(gathering.received)
             self._give_thread(gathering.connection)
 
@@ -163,17 +168,19 @@ class GatheringWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no ty
         return admission.is_full(self._with_threads) and gathering.may_be_refused()
 
     def _refuse(self, admission: Admission, gathering: Gathering, client: socket.socket) -> None:
-        """Turn a request away here and now; its client may send the next one."""
+        """Turn a request away here and now; its client may send the next one.
+
+        In few calls of the system: after each of them the threads that compute go first.
+        """
         keeps = gathering.keeps_connection()
         answer = admission.refuse(keeps_connection=keeps)
         sent = 0
         with contextlib.suppress(OSError):
             sent = client.send(answer)  # a few hundred bytes, into an empty buffer
         if keeps and sent == len(answer):
-            self.enqueue_req(gathering.connection)
-            return
-        self.nr_conns -= 1
-        gathering.connection.close()
+            gathering.start_again()
+        else:
+            self._drop(gathering)
 
     def handle(self, conn: Any) -> Any:
         """Answer, in a thread: what was gathered first, then what is still to come."""
