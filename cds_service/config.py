@@ -86,7 +86,7 @@ class Settings:
         int,
         _Setting(
             "CDS_THREADS",
-            "4",
+            "2",
             setting_values.whole_number(1, 256),
             "Calls that one process answers at the same time.",
         ),
