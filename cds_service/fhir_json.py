@@ -348,7 +348,11 @@ def same_reference(a: str, b: str) -> bool:
 
 
 def patient_references(resource: Mapping[str, Any]) -> Iterator[str]:
-    """Every reference by which a resource says whom it is about (a Group or Device as well)."""
+    """Every reference by which a resource says whom it is about (a Group or Device as well).
+
+    It stands in `subject`, `patient`, `beneficiary` (Coverage), `for` (Task) or `individual`
+    (ResearchSubject).
+    """
     for member in PATIENT_MEMBERS:
         value = resource.get(member)
         if value is None:
@@ -357,15 +361,6 @@ def patient_references(resource: Mapping[str, Any]) -> Iterator[str]:
             reference = item.get("reference") if isinstance(item, dict) else None
             if isinstance(reference, str):
                 yield reference
-
-
-def patient_of(resource: Mapping[str, Any]) -> str | None:
-    """The reference by which a resource says whom it is about, or None when it does not say.
-
-    It stands in `subject`, `patient`, `beneficiary` (Coverage), `for` (Task) or `individual`
-    (ResearchSubject).
-    """
-    return next(patient_references(resource), None)
 
 
 def codings(concept: Any) -> Iterator[dict[str, Any]]:

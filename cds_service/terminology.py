@@ -25,9 +25,9 @@ class TerminologyError(ContentError):
     def __init__(
         self, resource: Resource, message: str, at: str = "", *, code: str, hint: str | None = None
     ) -> None:
-        kind = str(resource.get("resourceType"))
-        name = str(resource.get("id") or resource.get("url"))
-        where = Where(path=f"{kind}/{name}" + (f".{at}" if at else ""))
+        where = Where(
+            path=f"{resource.get('resourceType')}/{_name(resource)}" + (f".{at}" if at else "")
+        )
         super().__init__(message, code=code, hint=hint, where=where)
         self.resource = resource
         self.at = at
@@ -136,7 +136,7 @@ class ValueSets:
         key = id(resource)
         if key in self._matchers:
             return self._matchers[key]
-        name = str(resource.get("id") or resource.get("url"))
+        name = _name(resource)
         if name in path:
             self._report(resource, f"includes itself: {' → '.join([*path, name])}")
             return None
@@ -246,8 +246,7 @@ class ValueSets:
     def _report(
         self, resource: Resource, problem: str, at: str = "", hint: str | None = None
     ) -> None:
-        name = str(resource.get("id") or resource.get("url"))
-        message = f"ValueSet '{name}' {problem}"
+        message = f"ValueSet '{_name(resource)}' {problem}"
         self._problems.append(TerminologyError(resource, message, at, code="value-set", hint=hint))
 
 
@@ -261,7 +260,8 @@ class _System:
         self.uris = (self.uri, *_extensions(resource, ALTERNATE_URI, "valueUri"))
         self.is_complete = resource.get("content") == "complete"
         self.is_prefix_hierarchy = True in _extensions(resource, PREFIX_HIERARCHY, "valueBoolean")
-        self.concepts = {str(concept.get("code")): concept for concept in _flattened(resource)}
+        concepts = _with_nested(resource, "concept")
+        self.concepts = {str(concept.get("code")): concept for concept in concepts}
 
 
 def _systems(resources: Iterable[Resource], problems: list[TerminologyError]) -> dict[str, _System]:
@@ -318,14 +318,13 @@ def _extensions(resource: Resource, url: str, member: str) -> list[Any]:
     ]
 
 
+def _name(resource: Resource) -> str:
+    """What messages call it."""
+    return str(resource.get("id") or resource.get("url"))
+
+
 def _of_type(resources: Iterable[Resource], resource_type: str) -> list[Resource]:
     return [resource for resource in resources if resource.get("resourceType") == resource_type]
-
-
-def _flattened(resource: Resource) -> Iterator[Resource]:
-    for concept in resource.get("concept", ()):
-        yield concept
-        yield from _flattened(concept)
 
 
 def _contains(resource: Resource) -> Iterator[Resource]:
@@ -338,11 +337,16 @@ def _contains(resource: Resource) -> Iterator[Resource]:
 
 
 def _entries(resource: Resource) -> Iterator[Resource]:
-    pending = list(resource.get("expansion", {}).get("contains", ()))
+    return _with_nested(resource.get("expansion", {}), "contains")
+
+
+def _with_nested(holder: Resource, member: str) -> Iterator[Resource]:
+    """What stands under `member`, and under the same in it, in document order, however deep."""
+    pending = list(reversed(holder.get(member, ())))
     while pending:
-        entry = pending.pop(0)
-        pending[:0] = entry.get("contains", ())
+        entry = pending.pop()
         yield entry
+        pending.extend(reversed(entry.get(member, ())))
 
 
 _NARROWING = frozenset(("filter", "property", "exclude-system", "contextDirection"))

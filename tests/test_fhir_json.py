@@ -310,21 +310,21 @@ def test_same_reference_compares_type_and_id(a: str, b: str, same: bool) -> None
 
 
 @pytest.mark.parametrize(
-    ("resource", "reference"),
+    ("resource", "references"),
     [
-        ({"subject": {"reference": "Patient/1"}}, "Patient/1"),
-        ({"patient": {"reference": "Patient/1"}}, "Patient/1"),
-        ({"beneficiary": {"reference": "Patient/1"}}, "Patient/1"),
-        ({"for": {"reference": "Patient/1"}}, "Patient/1"),
-        ({"subject": [{"reference": "Patient/1"}]}, "Patient/1"),
-        ({"subject": {"display": "a patient"}, "patient": "x"}, None),
-        ({}, None),
+        ({"subject": {"reference": "Patient/1"}}, ["Patient/1"]),
+        ({"patient": {"reference": "Patient/1"}}, ["Patient/1"]),
+        ({"beneficiary": {"reference": "Patient/1"}}, ["Patient/1"]),
+        ({"for": {"reference": "Patient/1"}}, ["Patient/1"]),
+        ({"subject": [{"reference": "Patient/1"}]}, ["Patient/1"]),
+        ({"subject": {"display": "a patient"}, "patient": "x"}, []),
+        ({}, []),
     ],
 )
-def test_patient_of_finds_the_reference_that_says_whom_it_is_about(
-    resource: dict[str, object], reference: str | None
+def test_patient_references_say_whom_a_resource_is_about(
+    resource: dict[str, object], references: list[str]
 ) -> None:
-    assert fhir_json.patient_of(resource) == reference
+    assert list(fhir_json.patient_references(resource)) == references
 
 
 @pytest.mark.parametrize(

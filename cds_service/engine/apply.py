@@ -192,14 +192,10 @@ class _Run:
         self, action: Action, plan: Plan, path: str, evaluation: Evaluation
     ) -> tuple[ActionOutcome, ...]:
         inner = action.definition
-        if not isinstance(inner, Plan):
-            if not action.actions:
-                return ()
-            return self.judge_all(
-                action.actions, plan, path, evaluation, first_match=action.first_match
-            )
-        here = f"{path}/{inner.id}"
-        nested = self.judge_all(inner.actions, inner, here, evaluation, first_match=False)
+        nested: tuple[ActionOutcome, ...] = ()
+        if isinstance(inner, Plan):
+            here = f"{path}/{inner.id}"
+            nested = self.judge_all(inner.actions, inner, here, evaluation, first_match=False)
         if not action.actions:
             return nested
         return nested + self.judge_all(
