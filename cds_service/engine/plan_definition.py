@@ -303,6 +303,11 @@ class Service:
     requirements: tuple[DataRequirement, ...]
     translation_notes: Mapping[str, str]
 
+    @property
+    def prefetch(self) -> dict[str, str]:
+        """The prefetch templates by key, as discovery publishes them."""
+        return {item.key: item.query for item in self.requirements}
+
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:

@@ -146,7 +146,7 @@ class HookService:
         return {"services": entries}
 
     def overview(self) -> list[dict[str, Any]]:
-        """What the start page shows: per service its id, hook, title, description and keys."""
+        """What the start page shows: per service its id, hook, title, description and prefetch."""
         return [
             {
                 "id": service.id,
@@ -156,22 +156,10 @@ class HookService:
                     service.description, DEFAULT_LANGUAGE, {"profile": PROFILES}
                 ),
                 "profiles": list(PROFILES),
-                "prefetch": [item.key for item in service.requirements],
+                "prefetch": service.prefetch,
             }
             for service in self.library.services.values()
         ]
-
-    def readiness(self) -> dict[str, Any]:
-        """Whether calls can be answered, and from which content."""
-        content = self.library.content
-        return {
-            "ready": bool(self.library.services),
-            "plans": len(content.plans),
-            "services": list(self.library.services),
-            "revision": self.library.revision,
-            "left_out": [item.id for item in content.left_out],
-            "problems": [str(item) for item in (*content.problems, *content.unsupported)],
-        }
 
     def call(  # noqa: PLR0913  what the edge knows of a call
         self,
@@ -364,5 +352,5 @@ def _listed(service: Service, profile: str, language: str) -> dict[str, Any]:
     if service.usage:
         entry["usageRequirements"] = languages.plain_text(service.usage, language, facts)
     if service.requirements:
-        entry["prefetch"] = {item.key: item.query for item in service.requirements}
+        entry["prefetch"] = service.prefetch
     return entry

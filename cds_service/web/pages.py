@@ -12,6 +12,8 @@ from cds_service.web.errors import JSON
 from cds_service.web.reloading import RELOAD_PROBLEMS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from cds_service.config import Settings
     from cds_service.hooks.service import HookService
     from cds_service.store import Store
@@ -31,11 +33,8 @@ def blueprint(hooks: HookService, store: Store, settings: Settings) -> Blueprint
         """What runs here and how to call it, in plain words; no script."""
         base = settings.public_url or request.host_url.rstrip("/")
         services = [
-            {
-                **service,
-                "example": fhir_json.encode(example_request(service["hook"], templates)).decode(),
-            }
-            for service, templates in zip(hooks.overview(), _templates(hooks), strict=True)
+            service | {"example": _example(service["hook"], service["prefetch"])}
+            for service in hooks.overview()
         ]
         html = render_template(
             "index.html",
@@ -59,22 +58,27 @@ def blueprint(hooks: HookService, store: Store, settings: Settings) -> Blueprint
         Content that was left out or cannot be evaluated is named and does not make the service
         unready: the other actions are judged.
         """
-        state = dict(hooks.readiness())
-        store_problem = store.problem()
-        if not state["left_out"]:
-            del state["left_out"]
+        library, store_problem = hooks.library, store.problem()
+        content, services = library.content, list(library.services)
+        is_ready = bool(services) and store_problem is None
+        left_out = [item.id for item in content.left_out]
         problems = [
-            *state.pop("problems"),
+            *(str(item) for item in (*content.problems, *content.unsupported)),
             *([store_problem] if store_problem else []),
             *current_app.config.get(RELOAD_PROBLEMS, ()),
         ]
-        state["store"] = "away" if store_problem else "ready"
-        state["ready"] = state["ready"] and not store_problem
-        state["callers"] = "verified" if settings.tenants else "not verified"
-        state["discovery"] = settings.discovery
-        if problems:
-            state["problems"] = problems
-        return _state(state, status=200 if state["ready"] else 503)
+        state = {
+            "ready": is_ready,
+            "plans": len(content.plans),
+            "services": services,
+            "revision": library.revision,
+            **({"left_out": left_out} if left_out else {}),
+            "store": "away" if store_problem else "ready",
+            "callers": "verified" if settings.tenants else "not verified",
+            "discovery": settings.discovery,
+            **({"problems": problems} if problems else {}),
+        }
+        return _state(state, status=200 if is_ready else 503)
 
     return routes
 
@@ -93,5 +97,5 @@ def _state(state: dict[str, Any], *, status: int = 200) -> Response:
     return response
 
 
-def _templates(hooks: HookService) -> list[dict[str, str]]:
-    return [service.get("prefetch", {}) for service in hooks.discovery()["services"]]
+def _example(hook: str, templates: Mapping[str, str]) -> str:
+    return fhir_json.encode(example_request(hook, templates)).decode()

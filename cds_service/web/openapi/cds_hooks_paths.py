@@ -83,10 +83,9 @@ def _call(service: Service, start: str) -> parts.Piece:
         "The cards, the most urgent first; none when nothing applies.",
         parts.content(JSON, parts.schema("Response")),
     )
-    templates = {item.key: item.query for item in service.requirements}
     body = {
         "schema": parts.schema(_request_name(service)),
-        "example": example_request(service.hook, templates),
+        "example": example_request(service.hook, service.prefetch),
     }
     return _operation(f"call-{service.id}", start) | {
         "summary": service.title.default,

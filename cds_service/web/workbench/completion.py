@@ -34,9 +34,9 @@ def names_for(plan: Plan, library: PlanLibrary) -> dict[str, Any]:
                 **{name: about for name, about, is_function in definitions if not is_function},
                 **{name: kind or "" for name, kind in REQUEST_TYPES.items()},
                 **{
-                    item.key: item.query
+                    key: query
                     for service in library.services.values()
-                    for item in service.requirements
+                    for key, query in service.prefetch.items()
                 },
             }.items()
         ),
