@@ -10,11 +10,10 @@ from __future__ import annotations
 import gc
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from multiprocessing import get_context
-from multiprocessing.connection import wait
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from cds_service import forking
 from cds_service.authoring import cases as case_running
 from cds_service.authoring.expressions import places
 from cds_service.authoring.mutation import NO_CODES, changed_resource, mutants
@@ -29,8 +28,6 @@ from cds_service.hooks.service import HookService
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from multiprocessing.connection import Connection
-    from multiprocessing.sharedctypes import Synchronized
     from pathlib import Path
     from zoneinfo import ZoneInfo
 
@@ -205,22 +202,20 @@ def judge_all(
     trial: Trial, every: Sequence[Mutant], *, jobs: int, note: Callable[[Judged], None]
 ) -> list[Judged]:
     """The fate of every mutant, in their order; `note` is told each as it is known."""
-    gc.collect()
-    gc.freeze()  # what is compiled stays in memory shared with the workers
-    context = get_context("fork")
-    open_ends: dict[Connection, Any] = {}
-    groups, turn = _groups(every), context.Value("i", 0)
-    for _ in range(jobs):
-        mine, theirs = context.Pipe(duplex=False)
-        worker = context.Process(target=_work, args=(trial, every, groups, turn, theirs))
-        worker.start()
-        theirs.close()
-        open_ends[mine] = worker
+
+    def judged(groups: Iterator[Sequence[int]]) -> Iterator[tuple[int, Fate, str | None]]:
+        gc.disable()
+        killer: int | None = None
+        for group in groups:
+            for number in group:
+                found, killer = trial.judge(every[number], killer)
+                yield number, found.fate, found.case
+                gc.collect()  # what a mutant was compiled to is full of circles
+
     fates: dict[int, Judged] = {}
-    for number, fate, case in _received(open_ends):
-        fates[number] = judged = Judged(every[number], fate, case)
-        note(judged)
-    gc.unfreeze()
+    for number, fate, case in forking.spread(judged, _groups(every), workers=jobs):
+        fates[number] = Judged(every[number], fate, case)
+        note(fates[number])
     return [fates[number] for number in range(len(every))]
 
 
@@ -230,45 +225,3 @@ def _groups(every: Sequence[Mutant]) -> list[list[int]]:
     for index, mutant in enumerate(every):
         groups.setdefault(key_of(mutant.place), []).append(index)
     return list(groups.values())
-
-
-def _work(
-    trial: Trial,
-    every: Sequence[Mutant],
-    groups: Sequence[Sequence[int]],
-    turn: Synchronized[int],
-    results: Connection,
-) -> None:
-    """Judge one group after the other, whichever is next, until none is left."""
-    gc.disable()
-    killer: int | None = None
-    for group in _taken(groups, turn):
-        for index in group:
-            judged, killer = trial.judge(every[index], killer)
-            results.send((index, judged.fate, judged.case))
-            gc.collect()  # what a mutant was compiled to is full of circles
-    results.close()
-
-
-def _taken(groups: Sequence[Sequence[int]], turn: Synchronized[int]) -> Iterator[Sequence[int]]:
-    while True:
-        with turn.get_lock():
-            number = turn.value
-            turn.value += 1
-        if number >= len(groups):
-            return
-        yield groups[number]
-
-
-def _received(workers: dict[Connection, Any]) -> Iterator[tuple[int, Fate, str | None]]:
-    """What the workers send, until all have ended."""
-    while workers:
-        ready = wait(list(workers))
-        for end in [end for end in workers if end in ready]:
-            try:
-                yield end.recv()
-            except EOFError:
-                worker = workers.pop(end)
-                worker.join()
-                if worker.exitcode:
-                    raise RuntimeError("a worker ended with an error; see above") from None

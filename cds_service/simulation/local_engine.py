@@ -5,18 +5,12 @@ Workers are forked after the guidelines are compiled; each reads the records of 
 
 from __future__ import annotations
 
-import gc
-from multiprocessing import get_context
-from multiprocessing.connection import wait
 from typing import TYPE_CHECKING
 
-from cds_service.errors import CdsError
+from cds_service import forking
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from multiprocessing.connection import Connection
-    from multiprocessing.context import ForkProcess
-    from multiprocessing.sharedctypes import Synchronized
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from cds_service.simulation.cohort import Cohort
     from cds_service.simulation.evaluation import Judge, Judgement
@@ -37,85 +31,13 @@ def judge_all(
         cohort.patients[start : start + CHUNK] for start in range(0, len(cohort.patients), CHUNK)
     ]
     workers = min(workers, len(chunks))
+
+    def judged(portions: Iterable[Sequence[str]]) -> Iterator[list[Judgement]]:
+        for chunk in portions:
+            yield [judge.judge(patient, cohort.record(patient)) for patient in chunk]
+
     found: list[Judgement] = []
-    judged = (
-        _alone(judge, cohort, chunks) if workers <= 1 else _forked(judge, cohort, chunks, workers)
-    )
-    for each in judged:
+    for each in judged(chunks) if workers <= 1 else forking.spread(judged, chunks, workers=workers):
         found += each
         note(len(each))
     return sorted(found)
-
-
-def _alone(
-    judge: Judge, cohort: Cohort, chunks: Sequence[Sequence[str]]
-) -> Iterator[list[Judgement]]:
-    for chunk in chunks:
-        yield [judge.judge(patient, cohort.record(patient)) for patient in chunk]
-
-
-def _forked(
-    judge: Judge, cohort: Cohort, chunks: Sequence[Sequence[str]], workers: int
-) -> Iterator[list[Judgement]]:
-    gc.collect()
-    gc.freeze()  # what is compiled stays in memory shared with the workers
-    context = get_context("fork")
-    turn = context.Value("i", 0)
-    open_ends: dict[Connection, ForkProcess] = {}
-    for _ in range(workers):
-        mine, theirs = context.Pipe(duplex=False)
-        worker = context.Process(target=_work, args=(judge, cohort, chunks, turn, theirs))
-        worker.start()
-        theirs.close()
-        open_ends[mine] = worker
-    try:
-        yield from _received(open_ends)
-    finally:
-        gc.unfreeze()
-        for worker in open_ends.values():
-            worker.terminate()
-            worker.join()
-
-
-def _work(
-    judge: Judge,
-    cohort: Cohort,
-    chunks: Sequence[Sequence[str]],
-    turn: Synchronized[int],
-    results: Connection,
-) -> None:
-    """Judge one chunk after the other, whichever is next, until none is left."""
-    try:
-        for chunk in _taken(chunks, turn):
-            results.send([judge.judge(patient, cohort.record(patient)) for patient in chunk])
-    except CdsError as error:
-        results.send(error)
-    results.close()
-
-
-def _taken(chunks: Sequence[Sequence[str]], turn: Synchronized[int]) -> Iterator[Sequence[str]]:
-    while True:
-        with turn.get_lock():
-            number = turn.value
-            turn.value += 1
-        if number >= len(chunks):
-            return
-        yield chunks[number]
-
-
-def _received(workers: dict[Connection, ForkProcess]) -> Iterator[list[Judgement]]:
-    """What the workers send, until all have ended; an error of one is raised here."""
-    while workers:
-        ready = wait(list(workers))
-        for end in [end for end in workers if end in ready]:
-            try:
-                sent = end.recv()
-            except EOFError:
-                worker = workers.pop(end)
-                worker.join()
-                if worker.exitcode:
-                    raise RuntimeError("a worker ended with an error; see above") from None
-                continue
-            if isinstance(sent, CdsError):
-                raise sent
-            yield sent
