@@ -41,7 +41,11 @@ _TIMING = {
 
 _KINDS: Mapping[str, _Kind] = {
     "Appointment": _Kind(
-        {"code": "serviceType[]", "description": "description"},
+        {
+            "code": "serviceType[]",
+            "description": "description",
+            "timingPeriod": "requestedPeriod[]",
+        },
         subject=None,
         encounter=None,
         requester=None,
@@ -76,6 +80,7 @@ _KINDS: Mapping[str, _Kind] = {
             "code": "code",
             "bodySite": "bodySite",
             "quantity": "quantityQuantity",
+            "location": "locationReference[]",
             **_TIMING,
         }
     ),
@@ -92,7 +97,12 @@ _KINDS: Mapping[str, _Kind] = {
         canonicals="none",
     ),
     "Task": _Kind(
-        {"priority": "priority", "code": "code", "description": "description"},
+        {
+            "priority": "priority",
+            "code": "code",
+            "description": "description",
+            "location": "location",
+        },
         subject="for",
         canonicals="one",
     ),
@@ -109,7 +119,8 @@ def instantiate(
 
     References are relative (`Patient/1`). An Appointment is proposed with the subject as its
     participant, a SupplyRequest delivers to the subject, and a NutritionOrder needs its `dateTime`
-    from a dynamic value, because R4 demands these. Dynamic values are the caller's work.
+    from a dynamic value, because R4 demands these. A CommunicationRequest says what the code says.
+    Dynamic values are the caller's work.
     """
     definition = activity.json
     kind_name = str(definition["kind"])
@@ -128,7 +139,7 @@ def instantiate(
         kind.subject or "": {"reference": subject},
         kind.encounter or "": {"reference": encounter} if encounter else None,
         kind.requester or "": {"reference": requester} if requester else None,
-        **_demanded(kind_name, subject),
+        **_demanded(kind_name, subject, definition),
     }
     return {name: value for name, value in members.items() if name and value is not None}
 
@@ -143,8 +154,12 @@ def _copied(definition: Mapping[str, Any], kind: _Kind) -> dict[str, Any]:
     return copied
 
 
-def _demanded(kind_name: str, subject: str) -> dict[str, Any]:
-    """What R4 demands of a request of this type beyond what definitions have."""
+def _demanded(kind_name: str, subject: str, definition: Mapping[str, Any]) -> dict[str, Any]:
+    """What R4 demands of a request of this type beyond what definitions have, or has elsewhere."""
+    code = definition.get("code")
+    said = code.get("text") if isinstance(code, dict) else None
+    if kind_name == "CommunicationRequest" and said:
+        return {"payload": [{"contentString": said}]}
     if kind_name == "Appointment":
         return {"participant": [{"actor": {"reference": subject}, "status": "needs-action"}]}
     if kind_name == "SupplyRequest":
