@@ -18,7 +18,7 @@ from cds_service.versions import Versions
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from cds_service.engine.plan_definition import LeftOut, Plan
+    from cds_service.engine.plan_definition import Activity, LeftOut, Plan
     from cds_service.engine.source import Element, Source
     from cds_service.errors import ContentError
     from cds_service.messages import Text
@@ -30,6 +30,8 @@ _ID = re.compile(r"[A-Za-z0-9.-]{1,64}")
 class Content:
     """Compiled guideline content: plans by canonical, services by id, and the value sets.
 
+    `activities` are the ActivityDefinitions by `url|version`, used by a plan or not.
+
     The plan that a url without a version names stands under its url, each other version of it
     under `url|version`. `strategies` are the services of every version, also of those that answer
     nobody, by `url|version` of the plan and by hook.
@@ -39,6 +41,7 @@ class Content:
     """
 
     plans: Mapping[str, Plan]
+    activities: Mapping[str, Activity]
     services: Mapping[str, Service]
     strategies: Mapping[tuple[str, str], Service]
     versions: Versions[Source | LeftOut]
@@ -119,6 +122,7 @@ def _content(
     }
     return Content(
         plans={names.get(key, key): plan for key, plan in linker.plans.items()},
+        activities=dict(linker.activities),
         services={
             service.id: service for source, service in strategies if source.versioned in names
         },
