@@ -9,7 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
 
-from cds_service.engine.canonicals import MESSAGES, PERTAINS_TO_GOAL
+from cds_service.engine.canonicals import (
+    APPLICABILITY_BEHAVIOR,
+    BASE,
+    MESSAGES,
+    PERTAINS_TO_GOAL,
+    VARIABLE,
+)
 from cds_service.engine.outcome import Verdict
 from cds_service.engine.plan_definition import Plan
 from cds_service.engine.wording import with_words, worded
@@ -28,18 +34,25 @@ COPIED = (
 )  # fmt: skip
 """The members that a request action takes over from the plan's action as they are."""
 
+_USED_UP = frozenset({APPLICABILITY_BEHAVIOR, VARIABLE})
+"""HL7's extensions that `$apply` has acted on; those of ours say what it is to do as well."""
 
 _UNSETTLED = {Verdict.CANNOT_TELL: "incomplete", Verdict.ERROR: "exception"}
 
 
 def bundle(
-    outcome: Outcome, decision_id: UUID, *, practitioner: str | None = None
+    outcome: Outcome,
+    decision_id: UUID,
+    *,
+    practitioner: str | None = None,
+    encounter: str | None = None,
 ) -> dict[str, Any]:
     """A collection Bundle: the RequestGroup of the plan first, then everything it refers to.
 
-    `practitioner` is the reference of whoever takes part where a plan asks for a practitioner.
+    `practitioner` is the reference of whoever takes part where a plan asks for a practitioner,
+    `encounter` that of the encounter in which this is proposed.
     """
-    writer = _Writer(outcome.subject, decision_id, practitioner)
+    writer = _Writer(outcome.subject, decision_id, practitioner, encounter)
     group = writer.group(outcome.plan, outcome.fired, outcome.plan.id, "proposal")
     unsettled = [item for item in outcome.walk() if item.verdict in _UNSETTLED]
     if unsettled:
@@ -63,18 +76,27 @@ def _messages(unsettled: list[ActionOutcome]) -> dict[str, Any]:
             {
                 "severity": "warning",
                 "code": _UNSETTLED[item.verdict],
-                "diagnostics": f"{item.path}: {item.verdict}",
+                "diagnostics": ": ".join([item.path, str(item.verdict), *_reasons(item)]),
             }
             for item in unsettled
         ],
     }
 
 
+def _reasons(unsettled: ActionOutcome) -> list[str]:
+    """Why an action is an error, as far as it was told."""
+    found = [unsettled.note, *(condition.error for condition in unsettled.conditions)]
+    return list(dict.fromkeys(reason for reason in found if reason))
+
+
 class _Writer:
     """Writes one outcome; `entries` collects what the groups refer to."""
 
-    def __init__(self, subject: str, decision_id: UUID, practitioner: str | None) -> None:
+    def __init__(
+        self, subject: str, decision_id: UUID, practitioner: str | None, encounter: str | None
+    ) -> None:
         self.subject = subject
+        self.encounter = encounter
         self.participants = {"patient": subject, "practitioner": practitioner}
         self.decision_id = decision_id
         self.entries: list[dict[str, Any]] = []
@@ -91,6 +113,8 @@ class _Writer:
             "intent": intent,
             "subject": {"reference": self.subject},
         }
+        if self.encounter is not None:
+            group["encounter"] = {"reference": self.encounter}
         goals = self._goals(plan, path)
         if goals:
             group["extension"] = [
@@ -128,6 +152,7 @@ class _Writer:
         """One request action; what it refers to goes to `entries`."""
         source = outcome.action.json
         action: dict[str, Any] = {"id": _action_id(outcome)}
+        action["extension"] = [item for item in source.get("extension", ()) if _is_carried(item)]
         action |= {key: source[key] for key in COPIED if key in source}
         for member in ("title", "description"):
             if member in action:
@@ -174,6 +199,12 @@ class _Writer:
         return {"reference": str(uri)} if uri else None
 
 
+def _is_carried(extension: Mapping[str, Any]) -> bool:
+    """Whether an extension of the plan's action says something of the request action as well."""
+    url = str(extension.get("url"))
+    return url not in _USED_UP and not url.startswith(BASE)
+
+
 def _is_hollow_line(line: ActionOutcome, group: ActionOutcome) -> bool:
     """Whether this is a line of a sentence-group that names a fact which is not there."""
     text = line.action.description
@@ -205,7 +236,9 @@ def _reference(resource: Mapping[str, Any]) -> dict[str, str]:
 def _prune(actions: list[dict[str, Any]], known: set[str]) -> None:
     """Take out relations to actions that did not apply, at every level."""
     for action in actions:
-        related = [item for item in action.pop("relatedAction", ()) if item["actionId"] in known]
+        related = [
+            item for item in action.pop("relatedAction", ()) if item.get("actionId") in known
+        ]
         if related:
             action["relatedAction"] = related
         _prune(action.get("action", []), known)

@@ -99,21 +99,27 @@ class Operations:
             plan = self._plan(joined(str(read["url"]), read.get("version")))
             arguments = _arguments(*_SUBJECT)
         note(plan=plan.id)
-        outcome = apply(plan, self._situation(arguments))
+        asked = self._situation(arguments)
+        outcome = apply(plan, asked)
         note(verdicts=outcome.counts())
-        return _private(request_group.bundle(outcome, g.decision_id))
+        bundle = request_group.bundle(
+            outcome, g.decision_id, practitioner=asked.practitioner, encounter=asked.encounter
+        )
+        return _private(bundle)
 
     def apply_activity(self, resource_id: str) -> Response:
         """The request that an ActivityDefinition stands for, for this subject."""
         definition = self.catalogue.read("ActivityDefinition", resource_id)
         note(activity=str(definition["id"]))
-        plans = self.library.content.plans.values()
         asked = self._situation(_arguments(*_SUBJECT))
         canonical = joined(str(definition["url"]), definition.get("version"))
-        resource = apply_activity(plans, canonical, asked)
-        if resource is None:
-            raise UnknownService(f"no plan here proposes '{resource_id}'", code="not-found")
-        return _private(resource)
+        activity = self.library.content.activities.get(canonical)
+        if activity is None:
+            raise UnknownService(
+                f"the ActivityDefinition '{short(resource_id)}' has problems and was left out",
+                code="not-found",
+            )
+        return _private(apply_activity(activity, asked))
 
     def expand(self, resource_id: str | None = None) -> Response:
         """The ValueSet with the codes that it lists."""
@@ -175,8 +181,8 @@ class Operations:
         asked = Asked(
             subject=arguments.required("subject"),
             chart=arguments.object("data"),
-            encounter=_reference(arguments, "encounter"),
-            practitioner=_reference(arguments, "practitioner"),
+            encounter=_reference(arguments, "encounter", "Encounter"),
+            practitioner=_reference(arguments, "practitioner", "Practitioner", "PractitionerRole"),
             parameters={} if by_hand is None else named(by_hand, "parameters"),
         )
         return situation(
@@ -226,10 +232,12 @@ def _arguments(*known: str) -> Arguments:
     return Arguments(given)
 
 
-def _reference(arguments: Arguments, name: str) -> str | None:
+def _reference(arguments: Arguments, name: str, *types: str) -> str | None:
+    """A literal reference to a resource of one of these types, or to an entry of the data."""
     reference = arguments.text(name)
-    if reference is not None and fhir_json.reference_key(reference) is None:
-        raise problem(name, f"must be a reference, such as {name.capitalize()}/123")
+    key = None if reference is None else fhir_json.reference_key(reference)
+    if reference is not None and (key is None or key[0] not in {*types, "urn:uuid"}):
+        raise problem(name, f"must be a reference, such as {types[0]}/123")
     return reference
 
 

@@ -70,6 +70,44 @@ def test_every_kind_of_activity_becomes_a_valid_request(kind, members):
     assert group["action"][0]["resource"] == {"reference": f"{kind}/{resource['id']}"}
 
 
+@pytest.mark.parametrize(
+    ("kind", "members", "name", "value"),
+    [
+        (
+            "Appointment",
+            {"timingPeriod": {"start": "2024-06-02"}},
+            "requestedPeriod",
+            [{"start": "2024-06-02"}],
+        ),
+        (
+            "CommunicationRequest",
+            {"code": {"text": "Stay active"}},
+            "payload",
+            [{"contentString": "Stay active"}],
+        ),
+        (
+            "ServiceRequest",
+            {"code": CODE, "location": {"reference": "Location/1"}},
+            "locationReference",
+            [{"reference": "Location/1"}],
+        ),
+        (
+            "Task",
+            {"location": {"reference": "Location/1"}},
+            "location",
+            {"reference": "Location/1"},
+        ),
+    ],
+)
+def test_what_a_definition_says_stands_where_its_request_says_it(kind, members, name, value):
+    definition = activity(kind, **members)
+    _, resource = answer(
+        plan("p", {"id": "a", "definitionCanonical": definition["url"]}), definition
+    )
+
+    assert resource[name] == value
+
+
 def test_actions_that_did_not_apply_are_left_out_and_so_are_relations_to_them():
     def related(target):
         return [{"actionId": target, "relationship": "before-start"}]
@@ -104,6 +142,25 @@ def test_what_describes_an_action_is_copied():
     (group,) = answer(plan("p", {"id": "a", "title": "A", **members}))
 
     assert group["action"][0] == {"id": "a", "title": "A", **members}
+
+
+def test_extensions_that_are_not_known_are_carried():
+    foreign = {"url": "http://example.org/x", "valueString": "kept"}
+    behavior = {
+        "url": "http://hl7.org/fhir/StructureDefinition/cqf-applicabilityBehavior",
+        "valueCode": "any",
+    }
+    own = [behavior, variable("x", "1")]
+    (group,) = answer(plan("p", {"id": "a", "title": "A", "extension": [foreign, *own]}))
+
+    assert group["action"][0]["extension"] == [foreign]
+
+
+def test_a_group_names_the_encounter_in_which_it_is_proposed():
+    outcome = apply_first(plan("p", {"id": "a", "title": "A"}))
+    bundle = request_group.bundle(outcome, DECISION, encounter="Encounter/e")
+
+    assert bundle["entry"][0]["resource"]["encounter"] == {"reference": "Encounter/e"}
 
 
 def test_a_nested_plan_becomes_a_group_of_its_own():
@@ -248,7 +305,10 @@ def test_what_could_not_be_judged_is_said_in_messages():
     )
 
     told = [(issue["code"], issue["diagnostics"]) for issue in group["contained"][0]["issue"]]
-    assert told == [("incomplete", "p/a: cannot tell"), ("exception", "p/b: error")]
+    assert told == [
+        ("incomplete", "p/a: cannot tell"),
+        ("exception", "p/b: error: expressions in text/cql are not supported yet"),
+    ]
     assert group["extension"][0]["valueReference"] == {"reference": "#messages"}
 
 

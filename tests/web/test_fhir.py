@@ -430,6 +430,40 @@ def test_encounter_and_practitioner_are_named_in_the_requests(face, chart):
         assert order["requester"] == {"reference": "Practitioner/gp"}
 
 
+@pytest.fixture
+def foreign(tmp_path) -> Face:
+    """The face over a plan whose action asks for a practitioner, and an activity of no plan."""
+    url, base = "http://example.org/fhir", {"version": "1", "status": "active"}
+    action = {"id": "a", "title": "A", "participant": [{"type": "practitioner"}]}
+    resources = [
+        {"resourceType": "PlanDefinition", "id": "p", "title": "P", "action": [action]},
+        {"resourceType": "ActivityDefinition", "id": "alone", "kind": "Task"},
+    ]
+    for resource in resources:
+        address = f"{url}/{resource['resourceType']}/{resource['id']}"
+        text = json.dumps({**resource, **base, "url": address})
+        (tmp_path / f"{resource['id']}.json").write_text(text)
+    return Face(client_with(PLANS=str(tmp_path)))
+
+
+def test_who_asks_takes_part_and_the_group_is_of_the_encounter(foreign):
+    (entry,) = foreign.ask(
+        "/PlanDefinition/p/$apply",
+        subject="Patient/1",
+        practitioner="Practitioner/gp",
+        encounter="Encounter/e",
+    ).json["entry"]
+    assert entry["resource"]["action"][0]["participant"] == [{"reference": "Practitioner/gp"}]
+    assert entry["resource"]["encounter"] == {"reference": "Encounter/e"}
+
+
+def test_an_activity_of_no_plan_applies(foreign):
+    task = foreign.get("/ActivityDefinition/alone/$apply?subject=Patient/1").json
+    assert task["resourceType"] == "Task"
+    assert task["for"] == {"reference": "Patient/1"}
+    assert task["instantiatesCanonical"] == "http://example.org/fhir/ActivityDefinition/alone|1"
+
+
 def test_a_subject_may_be_a_reference(face):
     reference = {"name": "subject", "valueReference": {"reference": "Patient/1"}}
     body = {"resourceType": "Parameters", "parameter": [reference]}
@@ -445,6 +479,8 @@ def test_a_subject_may_be_a_reference(face):
         ({"subject": "cauda-equina"}, "subject", "must refer to a Patient"),
         ({"subject": 5}, "subject", "must be a string"),
         ({"encounter": "e"}, "encounter", "such as Encounter/123"),
+        ({"encounter": "Patient/e"}, "encounter", "such as Encounter/123"),
+        ({"practitioner": "Patient/e"}, "practitioner", "such as Practitioner/123"),
         ({"data": "text"}, "data", "must be a resource"),
         ({"data": {"resourceType": "Patient", "id": "x"}}, "data", "must be a Bundle"),
         ({"parameters": parameters(profil="nl")}, "parameters.profil", "did you mean 'profile'"),
