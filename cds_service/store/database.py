@@ -45,20 +45,23 @@ class Database:
         self.engine = _engine(self.url)
         self._preparing = threading.Lock()
         self._prepared = False
+        self._file: tuple[int, int] | None = None  # which file the connections are to
 
     def prepare(self) -> None:
         """Make what is missing: folder, file, and tables as this version wants them.
 
         Harmless when repeated. Leaves no connection open: a process may fork afterwards, and none
-        is shared.
+        is shared. A SQLite file that was moved or deleted is made anew: connections to the old one
+        still take writes, which nobody would ever read.
 
         Raises:
             StoreUnavailable: the database cannot be opened or written.
         """
         with self._preparing:
-            if self._prepared:
+            if self._prepared and self._file == self._file_in_place():
                 return
             try:
+                self.close()
                 self._make_file()
                 with self._transaction(None, "IMMEDIATE") as connection:
                     migration.upgrade(connection)
@@ -68,6 +71,7 @@ class Database:
                     f"the database {self.url.render_as_string()} cannot be opened or written",
                     hint="CDS_DATABASE_URL names it; look at its folder, its rights and the disk",
                 ) from error
+            self._file = self._file_in_place()
             self._prepared = True
 
     @property
@@ -86,7 +90,7 @@ class Database:
         What is not durable is kept when a process is killed, and may be lost with the power.
 
         Raises:
-            StoreUnavailable: nothing of it was written.
+            StoreUnavailable: nothing of it was written, or into a file that is no longer in place.
         """
         try:
             self.prepare()
@@ -95,6 +99,8 @@ class Database:
         except SQLAlchemyError as error:
             self._prepared = False  # it may be another file by now
             raise StoreUnavailable("the database does not take writes now") from error
+        if self._file != self._file_in_place():
+            raise StoreUnavailable("the database file was moved or deleted while it was written")
 
     @contextmanager
     def reading(self, patience_ms: int) -> Iterator[Connection]:
@@ -169,6 +175,16 @@ class Database:
                     if not is_durable:
                         connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
                 yield connection
+
+    def _file_in_place(self) -> tuple[int, int] | None:
+        """Device and inode of the SQLite file at its path; None where there is none."""
+        if self.url.get_backend_name() != "sqlite":
+            return None
+        try:
+            found = os.stat(self.url.database or "")  # noqa: PTH116  on every write: a Path costs more
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
 
     def _make_file(self) -> None:
         """The SQLite file and its folder, readable by the owner only; nothing for others."""

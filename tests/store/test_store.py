@@ -302,6 +302,33 @@ def test_a_deleted_database_is_made_again(store, path):
     assert rows(path, "select decision_id from decision") == [("d1",)]
 
 
+@pytest.mark.requirement("B1", "B3")
+@pytest.mark.parametrize("name", [None, "moved"], ids=["deleted", "moved"])
+def test_what_is_acknowledged_is_in_the_file_that_is_in_place(store, path, name):
+    store.add_feedback(SENDER, [overridden("before")], received=NOW)
+    for file in list(path.parent.iterdir()):  # while a connection to it is open
+        if name is None:
+            file.unlink()
+        else:
+            file.rename(path.parent / file.name.replace("cds", name))
+
+    assert store.add_feedback(SENDER, [overridden("after")], received=NOW) == 1
+
+    assert rows(path, "select card from feedback") == [("after",)]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.requirement("B1", "B3")
+def test_what_went_into_a_file_that_is_gone_is_not_acknowledged(store, path):
+    def write_and_lose():
+        with store.database.writing(1000) as connection:
+            connection.exec_driver_sql("delete from feedback")
+            path.unlink()
+
+    with pytest.raises(StoreUnavailable, match="moved or deleted"):
+        write_and_lose()
+
+
 def test_an_unreachable_server_is_told_without_its_password():
     store = Store("postgresql+psycopg://cds:secret@127.0.0.1:1/cds")
     with pytest.raises(StoreUnavailable) as problem:
