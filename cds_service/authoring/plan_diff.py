@@ -16,6 +16,7 @@ from cds_service.versions import precedence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from cds_service.engine import Source
 
@@ -29,6 +30,16 @@ _ACTION_MEMBERS = (
     "title", "description", "priority", "groupingBehavior", "selectionBehavior",
     "definitionCanonical", "documentation", "dynamicValue", "trigger", "input", "code", "reason",
 )  # fmt: skip
+
+_OF_KIND = {
+    "ValueSet": ("compose", "concept", "expansion"),
+    "CodeSystem": ("concept",),
+    "Library": ("dataRequirement",),
+}
+"""What sentences of their own tell of a kind of resource."""
+
+_TOLD = {"id", "resourceType", "url", "date", "name", "action", "condition", *_ACTION_MEMBERS}
+"""What is told in another way or is a matter of form; `_others` tells the rest."""
 
 Json = dict[str, Any]
 
@@ -86,12 +97,14 @@ def _name(resource: Mapping[str, Any]) -> str:
 
 
 def _titled(resource: Mapping[str, Any]) -> str:
-    return f"'{resource.get('title', resource.get('name', resource.get('id')))}'"
+    names = (resource.get(key) for key in ("title", "name", "description", "id"))
+    return f"'{next((name for name in names if name), None)}'"
 
 
 def _resource(old: Json, new: Json) -> Iterator[str]:
     kind = new.get("resourceType")
     yield from _members("", old, new, _PLAN_MEMBERS)
+    yield from _others("", old, new, {*_TOLD, *_PLAN_MEMBERS, *_OF_KIND.get(str(kind), ())})
     yield from _definitions("", old, new)
     if kind == "PlanDefinition":
         yield from _actions("", old, new)
@@ -101,10 +114,6 @@ def _resource(old: Json, new: Json) -> Iterator[str]:
         yield from _keyed(
             "data requirement", _by_id(old, "dataRequirement"), _by_id(new, "dataRequirement")
         )
-    elif kind == "ActivityDefinition":
-        known = {*_PLAN_MEMBERS, "date", "name"}
-        rest = [key for key in {**old, **new} if key not in known and not key.startswith("_")]
-        yield from _members("", old, new, rest)
 
 
 # -- plans ----------------------------------------------------------------------------------
@@ -132,6 +141,7 @@ def _action(path: str, old: Json, new: Json) -> Iterator[str]:
     yield from _members(f"action {path}: ", old, new, _ACTION_MEMBERS)
     yield from _definitions(f"action {path}: ", old, new)
     yield from _conditions(path, old, new)
+    yield from _others(f"action {path}: ", old, new, _TOLD)
     yield from _actions(path, old, new)
 
 
@@ -197,10 +207,53 @@ def _expression(what: str, old: str, new: str) -> Iterator[str]:
 def _members(prefix: str, old: Json, new: Json, names: Sequence[str]) -> Iterator[str]:
     for name in names:
         before, after = old.get(name), new.get(name)
-        if before != after:
-            yield f"{prefix}{name}: {_shown(before)} → {_shown(after)}"
+        yield from _member(f"{prefix}{name}", before, after)
         if name in _TEXTS:
             yield from _translations(f"{prefix}{name}", old.get(f"_{name}"), new.get(f"_{name}"))
+
+
+def _others(prefix: str, old: Json, new: Json, told: AbstractSet[str]) -> Iterator[str]:
+    """What changed in members that no other sentence is about; an extension by its name."""
+    texts = {f"_{name}" for name in _TEXTS}
+    for name in {**old, **new}:
+        if name == "extension":
+            before, after = _extensions(old), _extensions(new)
+            for url in {**before, **after}:
+                yield from _member(f"{prefix}{url}", before.get(url), after.get(url))
+        elif name not in told | texts:
+            yield from _member(f"{prefix}{name}", old.get(name), new.get(name))
+
+
+def _extensions(holder: Json) -> dict[str, list[Json]]:
+    """The extensions that are no definitions, by the last part of their url, without it."""
+    found: dict[str, list[Json]] = {}
+    for extension in holder.get("extension", ()):
+        if extension.get("url") != VARIABLE:
+            value = {key: item for key, item in extension.items() if key != "url"}
+            found.setdefault(str(extension.get("url")).rsplit("/", 1)[-1], []).append(value)
+    return found
+
+
+def _member(what: str, old: Any, new: Any) -> Iterator[str]:
+    """The change of a value: of an object by its members, of a list by what came and went."""
+    if old == new:
+        return
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in {**old, **new}:
+            yield from _member(f"{what}.{key}", old.get(key), new.get(key))
+    elif isinstance(old, list | None) and isinstance(new, list | None):
+        before, after = old or [], new or []
+        gone = [item for item in before if item not in after]
+        added = [item for item in after if item not in before]
+        if len(gone) == len(added) == 1:
+            yield from _member(what, gone[0], added[0])
+            return
+        yield from (f"{what}: taken out: {_shown(item)}" for item in gone)
+        yield from (f"{what}: added: {_shown(item)}" for item in added)
+        if not gone and not added:
+            yield f"{what}: in another order, or repeated: {_shown(new)}"
+    else:
+        yield f"{what}: {_shown(old)} → {_shown(new)}"
 
 
 def _translations(what: str, old: Any, new: Any) -> Iterator[str]:
@@ -225,6 +278,8 @@ def _shown(value: Any) -> str:
     """A value in a sentence: a text in quotation marks, a list or object as the texts in it."""
     if value is None:
         return "nothing"
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, str):
         return f"'{value}'"
     if isinstance(value, list):

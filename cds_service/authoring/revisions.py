@@ -30,15 +30,24 @@ def at(revision: str, directory: Path) -> dict[str, Source]:
     revision.
     """
     prefix = _git(directory, "rev-parse", "--show-prefix").strip()
-    commit = _git(
-        directory, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}"
-    )
-    listed = _git(directory, "ls-tree", "-r", "-z", "--name-only", commit.strip(), "--", ".")
+    commit = _commit(revision, directory)
+    listed = _git(directory, "ls-tree", "-r", "-z", "--name-only", commit, "--", ".")
     names = [name for name in listed.split("\0") if _is_guideline(name)]
     return {
         name: _source(name, text)
-        for name, text in zip(names, _texts(directory, commit.strip(), prefix, names), strict=True)
+        for name, text in zip(names, _texts(directory, commit, prefix, names), strict=True)
     }
+
+
+def _commit(revision: str, directory: Path) -> str:
+    """The commit that a revision names; raises ContentError where there is none."""
+    named = f"{revision}^{{commit}}"
+    try:
+        found = _git(directory, "rev-parse", "--verify", "--quiet", "--end-of-options", named)
+    except ContentError as error:
+        message = f"git knows no revision '{revision}' in the repository of {directory}"
+        raise ContentError(message, code="revision", hint=error.hint) from None
+    return found.strip()
 
 
 def _is_guideline(name: str) -> bool:
@@ -69,7 +78,7 @@ def _git(directory: Path, *arguments: str, asked: str | None = None) -> str:
     except FileNotFoundError:
         raise ContentError("git is not installed", code="revision") from None
     except subprocess.CalledProcessError as error:
-        told = error.stderr.decode("utf-8", "replace").strip() or "there is no such revision"
+        told = error.stderr.decode("utf-8", "replace").strip()
         raise ContentError(
             f"git cannot tell what {directory} was: {told}",
             code="revision",

@@ -11,7 +11,7 @@ import click
 from cds_service import config
 from cds_service.authoring import plan_diff, revisions
 from cds_service.cli.arguments import FOLDER, FOUND, print_json
-from cds_service.errors import UnknownService, did_you_mean
+from cds_service.errors import ContentError, UnknownService, did_you_mean
 from cds_service.versions import Versions, split
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def diff(old: str, new: str | None, directory: Path | None, *, as_json: bool) ->
     folder = directory or config.from_environment().plans
     if new is None:
         new = split(old)[0] if "://" in old else None
-    sides = [_side(old, folder), revisions.of_folder(folder) if new is None else _side(new, folder)]
+    sides = [_side(old, folder), _files(folder) if new is None else _side(new, folder)]
     changes = list(plan_diff.differences(sides[0].values(), sides[1].values()))
     if as_json:
         print_json([{"resource": item.name, "changes": list(item.sentences)} for item in changes])
@@ -41,7 +41,7 @@ def diff(old: str, new: str | None, directory: Path | None, *, as_json: bool) ->
             click.echo(item.name)
             for sentence in item.sentences:
                 click.echo(f"  {sentence}")
-        click.echo(f"{len(changes)} resources changed")
+        click.echo(f"{len(changes)} resource{'s' if len(changes) != 1 else ''} changed")
     sys.exit(FOUND if changes else 0)
 
 
@@ -50,10 +50,25 @@ def _side(name: str, folder: Path) -> dict[str, Source]:
 
     Of a canonical the one file that it names.
     """
-    path = Path(name)
     if "://" in name:
         return _version(name, folder)
-    return revisions.of_folder(path) if path.is_dir() else revisions.at(name, folder)
+    if not name.strip() or Path(name).is_file():
+        raise click.UsageError(f"'{name}' is no folder, git revision or url|version of a resource")
+    if Path(name).is_dir():
+        return _files(Path(name))
+    try:
+        return revisions.at(name, folder)
+    except ContentError as error:
+        message = f"there is no folder '{name}', and {error.message}"
+        raise ContentError(message, code=error.code, hint=error.hint) from None
+
+
+def _files(folder: Path) -> dict[str, Source]:
+    """The guideline of a folder; raises ContentError where there is none in it."""
+    found = revisions.of_folder(folder)
+    if not found:
+        raise ContentError(f"there is no guideline file in the folder {folder}", code="no-folder")
+    return found
 
 
 def _version(canonical: str, folder: Path) -> dict[str, Source]:

@@ -106,9 +106,43 @@ def test_a_resource_that_is_new_or_gone():
 
 
 def test_a_change_that_no_sentence_names_is_still_told():
-    assert told(plan("p"), plan("p", experimental=True)) == [
+    assert told(plan("p"), plan("p", date="2026-11-23")) == [
         "changed in a detail that no sentence names"
     ]
+
+
+def test_a_member_without_a_sentence_of_its_own_is_told_by_its_name():
+    assert told(plan("p"), plan("p", experimental=True)) == ["experimental: nothing → true"]
+
+
+def test_an_extension_of_an_action_is_told_by_its_name():
+    def with_quiet_days(days):
+        name = "https://lbp.example.org/fhir/StructureDefinition/quiet-for"
+        quiet = {"url": name, "valueDuration": {"value": days, "code": "d"}}
+        return plan("p", {"id": "card", "title": "T", "extension": [quiet]})
+
+    assert told(with_quiet_days(30), with_quiet_days(90)) == [
+        "action card: quiet-for.valueDuration.value: 30 → 90"
+    ]
+
+
+def test_of_a_list_is_told_what_came_and_what_went():
+    old, new = (plan("p", library=["a", other]) for other in ("b", "c"))
+    longer = plan("p", library=["a", "b", "c"])
+
+    assert told(old, new) == ["library: 'b' → 'c'"]
+    assert told(old, longer) == ["library: added: 'c'"]
+    assert told(longer, old) == ["library: taken out: 'c'"]
+    assert told(plan("p"), plan("p", library=["a"])) == ["library: added: 'a'"]
+
+
+def test_of_an_object_in_a_list_only_the_members_that_changed_are_told():
+    old, new = (
+        plan("p", relatedArtifact=[{"type": "citation", "citation": year}])
+        for year in ("NTvG 2019", "NTvG 2022")
+    )
+
+    assert told(old, new) == ["relatedArtifact.citation: 'NTvG 2019' → 'NTvG 2022'"]
 
 
 IDENTITY = ["-c", "user.name=A", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false"]
@@ -135,7 +169,7 @@ def run(folder, *arguments):
 SAID = (
     "PlanDefinition p\n"
     "  action card: condition 'six weeks or more': threshold 42 → 90, now: %days >= 90\n"
-    "1 resources changed\n"
+    "1 resource changed\n"
 )
 
 
@@ -175,4 +209,23 @@ def test_what_is_neither_a_folder_nor_a_revision_exits_2(repository):
     done = run(repository, "nowhere", "--in", "guideline")
 
     assert done.returncode == 2
+    assert "there is no folder 'nowhere'" in done.stderr
+    assert "git knows no revision 'nowhere'" in done.stderr
     assert "name a branch, tag or commit" in done.stderr
+
+
+@pytest.mark.parametrize("side", ["", "guideline/p.json"])
+def test_a_name_that_can_be_no_side_is_refused(repository, side):
+    done = run(repository, side, "--in", "guideline")
+
+    assert done.returncode == 2
+    assert f"'{side}' is no folder, git revision or url|version" in done.stderr
+
+
+def test_a_folder_without_guidelines_is_no_side(repository):
+    (repository / "empty").mkdir()
+
+    done = run(repository, "guideline", "empty")
+
+    assert done.returncode == 2
+    assert "there is no guideline file in the folder empty" in done.stderr

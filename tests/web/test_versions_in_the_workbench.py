@@ -122,7 +122,7 @@ def test_diff_compares_two_versions(folder):
     done = CliRunner().invoke(main, ["diff", f"{RULE}|1.0.0", f"{RULE}|2.0.0", "--in", str(folder)])
 
     assert "Says 2.0.0" in done.output
-    assert done.output.rstrip().endswith("1 resources changed")
+    assert done.output.rstrip().endswith("1 resource changed")
 
 
 def test_diff_of_a_version_that_is_not_there_names_those_that_are(folder):
