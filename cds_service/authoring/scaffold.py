@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from cds_service import fhir_json
 from cds_service.authoring.mechanical import written
+from cds_service.engine.actions import SUMMARY_LIMIT
 from cds_service.errors import ContentError, did_you_mean
 
 if TYPE_CHECKING:
@@ -40,13 +41,19 @@ class Start:
     until: date
     source: str = SOURCE
 
+    @property
+    def sentence(self) -> str:
+        """The title as the card says it."""
+        return self.title if self.title.endswith(("?", "!", "…")) else f"{self.title}."
+
 
 def files(start: Start, library: PlanLibrary) -> dict[str, str]:
     """The texts of all files to write, by name: the new ones, and those that name the plan.
 
-    Raises ContentError where the recommendation is there, no service answers the hook, or the
-    hook's service asks for no Conditions.
+    Raises ContentError where the title or the source cannot stand in a plan, the recommendation is
+    there, no service answers the hook, or the hook's service asks for no Conditions.
     """
+    _check_words(start)
     service = _service(start, library)
     strategy = _source(library, service.plan.versioned)
     made = _Recommendation(start, library, service)
@@ -60,7 +67,8 @@ def files(start: Start, library: PlanLibrary) -> dict[str, str]:
     for name, case in made.cases().items():
         texts[f"{folder}/cases/{name}.json"] = written(case)
     taken = [name for name in texts if (library.directory / name).exists()]
-    if taken or made.plan_id in {plan.id for plan in library.content.plans.values()}:
+    ids = {plan.id.casefold() for plan in library.content.plans.values()}
+    if taken or not ids.isdisjoint({made.plan_id.casefold(), start.identity.casefold()}):
         hint = "choose another id, or take the folder away first"
         raise ContentError(f"{start.identity} is there already", code="scaffold", hint=hint)
     texts[strategy.file] = made.named_in(strategy)
@@ -68,6 +76,27 @@ def files(start: Start, library: PlanLibrary) -> dict[str, str]:
     if topics is not None:
         texts[topics.file] = made.listed_in(topics)
     return texts
+
+
+def _check_words(start: Start) -> None:
+    """Raises ContentError for a title or a source that lint would refuse in the new plan."""
+    for name, words in (("title", start.title), ("source", start.source)):
+        if not words.strip() or not words.isprintable():
+            message = f"the {name} must be one line of text, and is {words!r}"
+            raise ContentError(message, code="scaffold", hint="say it in a few words")
+    if len(start.sentence) > SUMMARY_LIMIT:
+        length = len(start.sentence)
+        raise ContentError(
+            f"the title has {length} characters; a card's summary has at most {SUMMARY_LIMIT}",
+            code="scaffold",
+            hint="shorten it and put the rest into the plan's description",
+        )
+    if {"{", "}"} & set(start.title):
+        raise ContentError(
+            f"the title holds braces, which name a fact of the chart: '{start.title}'",
+            code="scaffold",
+            hint="leave them out, and put the fact into the plan once it defines it",
+        )
 
 
 def _service(start: Start, library: PlanLibrary) -> Service:
@@ -131,7 +160,7 @@ class _Recommendation:
         start, key = self.start, self.requirement.key
         action = {
             "id": "card",
-            "title": f"{start.title}.",
+            "title": start.sentence,
             "description": "Say why, and what to do, in a few lines of Markdown.",
             "priority": "routine",
             "documentation": [{"type": "citation", "display": start.source}],

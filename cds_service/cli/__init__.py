@@ -66,6 +66,11 @@ class _Group(click.Group):
         except CdsError as error:
             click.echo(f"cds-service: {error}", err=True)
             sys.exit(FAILED)
+        except OSError as error:
+            if error.filename is None:
+                raise
+            click.echo(f"cds-service: {error.filename}: {error.strerror}", err=True)
+            sys.exit(FAILED)
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})

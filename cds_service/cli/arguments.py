@@ -14,6 +14,7 @@ import click
 from cds_service import config, fhir_json
 from cds_service.authoring import cases
 from cds_service.data import plan_library
+from cds_service.errors import RequestError
 from cds_service.store import Store
 
 if TYPE_CHECKING:
@@ -62,7 +63,11 @@ def moment_of(now: str | None, settings: Settings) -> datetime:
 
 def read_json(path: Path) -> Any:
     """The value of a JSON file; raises RequestError saying where it is none."""
-    return fhir_json.decode(path.read_bytes())
+    try:
+        return fhir_json.decode(path.read_bytes())
+    except RequestError as error:
+        message = f"{path}: {error.message}"
+        raise RequestError(message, code=error.code, hint=error.hint, where=error.where) from None
 
 
 def print_json(value: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -13,7 +14,14 @@ from cds_service import config, fhir_json
 from cds_service.authoring import cases
 from cds_service.authoring.case_from_request import case_of
 from cds_service.cli.arguments import FILE, NOW, PLANS, moment_of, open_library, read_json
-from cds_service.errors import CdsError, ContentError, UnknownService, did_you_mean
+from cds_service.errors import (
+    CdsError,
+    ContentError,
+    RequestError,
+    UnknownService,
+    did_you_mean,
+    short,
+)
 from cds_service.hooks.cards import rules_of
 from cds_service.hooks.service import PROFILES, HookService
 
@@ -24,6 +32,7 @@ if TYPE_CHECKING:
     from cds_service.engine import Service
     from cds_service.hooks.service import Answer
 
+_LONGEST_FILE_NAME = 200
 UNNAMED = "Say in one sentence what this case shows"
 
 
@@ -43,6 +52,7 @@ def new(request_file: Path, reference: str | None, name: str, **options: Any) ->
     """Make a case of a real request: the patient replaced, the verdict yours to state."""
     settings = config.from_environment()
     library = open_library(settings, options["plans"])
+    name = name.strip() or UNNAMED
     path = None if reference is None else _path(library, reference, name)
     request, profile = read_json(request_file), options["profile"]
     service = _service(library, request)
@@ -86,8 +96,12 @@ def _service(library: PlanLibrary, request: Any) -> Service:
     for service in library.services.values():
         if service.hook == hook:
             return service
-    hooks = ", ".join(sorted({item.hook for item in library.services.values()}))
-    raise UnknownService(f"no service answers the hook '{hook}'", hint=f"the hooks are: {hooks}")
+    known = sorted({item.hook for item in library.services.values()})
+    hint = f"the hooks are: {', '.join(known)}"
+    if not isinstance(hook, str):
+        raise RequestError("this is no CDS Hooks request: it has no member 'hook'", hint=hint)
+    hint = did_you_mean(hook, known) or hint
+    raise UnknownService(f"no service answers the hook '{short(hook)}'", hint=hint)
 
 
 def _path(library: PlanLibrary, reference: str, name: str) -> Path:
@@ -100,8 +114,8 @@ def _path(library: PlanLibrary, reference: str, name: str) -> Path:
     if reference not in folders:
         hint = did_you_mean(reference, folders) or "name its folder, or the id of the plan"
         raise ContentError(f"there is no plan '{reference}'", code="case", hint=hint)
-    words = name if name != UNNAMED else "from a request"
-    path = folders[reference] / "cases" / f"{_slug(words)}.json"
+    slug = "" if name == UNNAMED else _slug(name)
+    path = folders[reference] / "cases" / f"{slug or 'from-a-request'}.json"
     if path.exists():
         hint = "give the new case a sentence of its own with --name"
         raise ContentError(f"{path} is there already", code="case", hint=hint)
@@ -109,4 +123,6 @@ def _path(library: PlanLibrary, reference: str, name: str) -> Path:
 
 
 def _slug(sentence: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", sentence.lower()).strip("-")
+    """The sentence as a file name: Latin letters without their accents, digits and hyphens."""
+    plain = unicodedata.normalize("NFKD", sentence.lower()).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "-", plain)[:_LONGEST_FILE_NAME].strip("-")

@@ -189,6 +189,39 @@ def test_a_case_is_never_written_over_another(run, guideline):
     assert "is there already" in again.stderr
 
 
+@pytest.mark.parametrize(
+    ("sentence", "file"),
+    [
+        ("", "from-a-request"),
+        ("日本", "from-a-request"),
+        ("Für Männer über 50", "fur-manner-uber-50"),
+    ],
+)
+def test_every_sentence_gives_a_file_name(run, guideline, sentence, file):
+    arguments = ("--from", REQUEST, "--plans", guideline, "--plan", "R16", "--name", sentence)
+
+    assert run(*arguments).exit_code == 0
+    assert (guideline / f"imaging/R16/cases/{file}.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "request.json: The message is not usable JSON at line 1"),
+        ("[]", "this is no CDS Hooks request: it has no member 'hook'"),
+        ('{"hook": "order-sing"}', "did you mean 'order-sign'"),
+    ],
+)
+def test_what_is_no_request_is_told_with_what_to_do(run, tmp_path, text, said):
+    file = tmp_path / "request.json"
+    file.write_text(text)
+
+    made = run("--from", file)
+
+    assert made.exit_code == 2
+    assert said in made.stderr
+
+
 def test_a_plan_that_is_not_there_exits_2_with_the_closest(run, guideline):
     result = run("--from", REQUEST, "--plans", guideline, "--plan", "R161")
 

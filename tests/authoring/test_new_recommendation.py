@@ -129,3 +129,50 @@ def test_an_id_that_would_leave_the_folder_is_refused(tmp_path):
 
     assert made.exit_code == 2
     assert "letters, digits and hyphens" in made.stderr
+
+
+@pytest.mark.parametrize(
+    ("title", "said"),
+    [
+        ("  ", "the title must be one line of text"),
+        ("Heat\nnow", "the title must be one line of text"),
+        ("a" * 139, "the title has 140 characters; a card's summary has at most 139"),
+        ("Heat for {days} days", "braces"),
+    ],
+)
+def test_a_title_that_lint_would_refuse_writes_nothing(tmp_path, title, said):
+    folder = small_guideline(tmp_path, "may")
+    before = contents(folder)
+
+    made = run("new", "recommendation", "R90", "--topic", "x", "--title", title, "--plans", folder)
+
+    assert made.exit_code == 2
+    assert said in made.stderr
+    assert contents(folder) == before
+
+
+def test_a_question_keeps_its_mark(tmp_path):
+    folder = small_guideline(tmp_path, "may")
+
+    run("new", "recommendation", "R90", "--topic", "x", "--title", "Heat?", "--plans", folder)
+
+    made = json.loads((folder / "x/R90/PlanDefinition.json").read_text())
+    assert made["action"][0]["title"] == "Heat?"
+
+
+@pytest.mark.parametrize("identity", ["r16", "lbpR16"])
+def test_a_plan_that_is_there_is_known_by_its_id_and_in_other_letters_too(guideline, identity):
+    made = run("new", "recommendation", identity, *NEW[3:], guideline)
+
+    assert made.exit_code == 2
+    assert f"{identity} is there already" in made.stderr
+
+
+def test_a_topic_that_is_a_file_is_named_with_the_reason(tmp_path):
+    folder = small_guideline(tmp_path, "may")
+    (folder / "therapy").write_text("")
+
+    made = run(*NEW, folder)
+
+    assert made.exit_code == 2
+    assert f"{folder / 'therapy'}" in made.stderr
