@@ -96,6 +96,10 @@ class Reloading:
         old, self.app = self.app, app
         _close_later(old)
         self._tell("guidelines changed, in force now")
+        known = app.extensions["tenants"]
+        if known != old.extensions["tenants"]:
+            lines = [tenant.effective() for tenant in known]
+            self._tell("\n  ".join(["tenants changed, in force now:", *lines]))
         return True
 
     def _keep(self, problems: Sequence[str]) -> bool:

@@ -9,6 +9,7 @@ import time
 from contextlib import closing
 
 import pytest
+from client_keys import Token, claims, key
 from contract.clients import REPOSITORY, serving
 
 pytestmark = pytest.mark.slow
@@ -107,6 +108,41 @@ def test_a_hangup_with_broken_guidelines_changes_nothing(tmp_path, plans):
 
 
 @pytest.mark.requirement("C10")
+@pytest.mark.requirement("SEC-18", "SEC-33", "C12")
+def test_a_hangup_locks_out_a_client_that_was_taken_off_the_list(tmp_path, plans):
+    issuers = {name: f"https://{name}.example.org" for name in ("hospital", "practice")}
+    tables = [
+        f'[tenants.{name}]\nissuers = ["{issuer}"]\naudience = "https://cds.example.org"\n'
+        'jwks_file = "keys.json"\n'
+        for name, issuer in issuers.items()
+    ]
+    (tmp_path / "keys.json").write_text(json.dumps({"keys": [key().jwk()]}))
+    tenants = tmp_path / "tenants.toml"
+    tenants.write_text("\n".join(tables))
+    view = "/cds-services/low-back-pain-patient-view"
+
+    def status(server, name):
+        made = Token(key(), claims(f"https://cds.example.org{view}", issuers[name])).text()
+        bearer = {"Authorization": f"Bearer {made}"}
+        return server.open("POST", view, json={}, headers=bearer).status
+
+    running = serving(tmp_path, WORKERS="1", PLANS=str(plans), TENANTS=str(tenants))
+    with closing(running) as servers:
+        server = next(servers)
+        assert [status(server, name) for name in issuers] == [400, 400]
+
+        tenants.write_text(tables[0])
+        server.process.send_signal(signal.SIGHUP)
+
+        end = time.monotonic() + WITHIN_S
+        while status(server, "practice") != 401 and time.monotonic() < end:
+            time.sleep(0.05)
+        assert [status(server, name) for name in issuers] == [400, 401]
+    said = "\n".join(server.said).partition("tenants changed, in force now:\n")[2]
+    assert said.startswith("  hospital: issuers: https://hospital.example.org;")
+    assert "practice" not in said
+
+
 def test_a_hangup_with_a_broken_tenants_file_locks_nobody_out_and_lets_nobody_in(tmp_path, plans):
     tenants = tmp_path / "tenants.toml"
     tenants.write_text(
