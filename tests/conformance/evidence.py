@@ -28,8 +28,8 @@ HEAD = """# Conformance
 Made by `make conformance-docs` from the markers in the tests; a test holds it against them.
 Each line is one row of our list of requirements: what CDS Hooks 2.0.1 and its neighbours ask of
 a service (party S) and of its clients (C), what is informative (I), our own (D), and our list of
-risks (R). A risk counts as proven when a test covers it; where a goal needs a long run or another
-machine, the measured number stands in the guide for operators.
+risks (R). A risk counts as proven when a test covers it; where its goal is a number under load or
+over hours, what was measured stands in `bench/README.md`, with the goals that are missed.
 """
 
 
