@@ -75,7 +75,11 @@ class ValueSets:
         """What the local CodeSystem calls a code, in `language` where it has that designation."""
         known = self._systems.get(system)
         concept = known.concepts.get(code) if known else None
-        return None if concept is None else _display(concept, language)
+        return None if concept is None else display_of(concept, language)
+
+    def uris_of(self, system: str) -> tuple[str, ...]:
+        """Every URI of a code system, its canonical one first; this one where it is not loaded."""
+        return self._uris.get(system, (system,))
 
     def designations(self, system: str, code: str) -> dict[str, str]:
         """What the local CodeSystem calls a code in other languages, by language."""
@@ -300,7 +304,8 @@ def _by_reference(
     return named | {url: resource for url, resource in found.items() if resource is not None}
 
 
-def _display(concept: Resource, language: str | None) -> str | None:
+def display_of(concept: Resource, language: str | None) -> str | None:
+    """What a concept says that it is called: in the language where it can, else its display."""
     wanted = (language or "").lower()
     for tag in dict.fromkeys((wanted, wanted.split("-")[0])):
         for designation in concept.get("designation", ()):

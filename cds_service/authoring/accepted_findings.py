@@ -9,8 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cds_service import fhir_json
-from cds_service.authoring.exceptions import FOLDER
+from cds_service.authoring import exceptions
 from cds_service.errors import ContentError, Where
 
 if TYPE_CHECKING:
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
     from pathlib import Path
 
-FILE = f"{FOLDER}/lint.json"
+LINT = "lint.json"
 _MEMBERS = ("code", "file", "path", "reason")
 
 
@@ -40,31 +39,15 @@ class AcceptedFinding:
 
 def read(directory: Path) -> list[AcceptedFinding]:
     """The accepted warnings of a guideline folder; none where there is no file."""
-    path = directory / FILE
-    if not path.is_file():
-        return []
-    text = path.read_text(encoding="utf-8")
-    entries = fhir_json.decode_content(text, FILE)
-    if not isinstance(entries, list):
-        raise _wrong("the accepted warnings are a JSON list of objects", Where(FILE))
-    return [_entry(entry, _place(text, index)) for index, entry in enumerate(entries)]
-
-
-def _place(text: str, index: int) -> Where:
-    line, column = fhir_json.position(text, (index,)) or (None, None)
-    return Where(FILE, f"[{index}]", line, column)
+    return [_entry(entry, where) for entry, where in exceptions.entries(directory, LINT)]
 
 
 def _entry(entry: object, where: Where) -> AcceptedFinding:
     if not isinstance(entry, dict) or set(entry) != set(_MEMBERS):
-        raise _wrong(f"an accepted warning has the members {', '.join(_MEMBERS)}", where)
+        raise exceptions.wrong(f"an accepted warning has the members {', '.join(_MEMBERS)}", where)
     if not all(isinstance(value, str) and value.strip() for value in entry.values()):
-        raise _wrong("every member of an accepted warning is a text", where)
+        raise exceptions.wrong("every member of an accepted warning is a text", where)
     return AcceptedFinding(**entry, where=where)
-
-
-def _wrong(message: str, where: Where) -> ContentError:
-    return ContentError(message, code="exception", where=where)
 
 
 def without_accepted(

@@ -40,31 +40,32 @@ class Accepted:
 
 def read(directory: Path, name: str) -> list[Accepted]:
     """The exceptions in `exceptions/<name>` of a guideline folder; none when there is no file."""
-    path = directory / FOLDER / name
+    return [_accepted(entry, where) for entry, where in entries(directory, name)]
+
+
+def entries(directory: Path, name: str) -> Iterator[tuple[object, Where]]:
+    """What the list in `exceptions/<name>` holds, each with its place; raises ContentError."""
+    path, file = directory / FOLDER / name, f"{FOLDER}/{name}"
     if not path.is_file():
-        return []
+        return
     text = path.read_text(encoding="utf-8")
-    file = f"{FOLDER}/{name}"
-    entries = fhir_json.decode_content(text, file)
-    if not isinstance(entries, list):
-        raise _wrong("the exceptions are a JSON list of objects", Where(file))
-    return [_accepted(entry, _place(text, file, index)) for index, entry in enumerate(entries)]
-
-
-def _place(text: str, file: str, index: int) -> Where:
-    line, column = fhir_json.position(text, (index,)) or (None, None)
-    return Where(file, f"[{index}]", line, column)
+    found = fhir_json.decode_content(text, file)
+    if not isinstance(found, list):
+        raise wrong("the exceptions are a JSON list of objects", Where(file))
+    for index, entry in enumerate(found):
+        line, column = fhir_json.position(text, (index,)) or (None, None)
+        yield entry, Where(file, f"[{index}]", line, column)
 
 
 def _accepted(entry: object, where: Where) -> Accepted:
     if not isinstance(entry, dict):
-        raise _wrong("an exception is a JSON object", where)
+        raise wrong("an exception is a JSON object", where)
     for member in _TEXTS:
         if not isinstance(entry.get(member), str) or not entry[member].strip():
-            raise _wrong(f"an exception needs '{member}', a text", where)
+            raise wrong(f"an exception needs '{member}', a text", where)
     odd = set(entry) - {*_TEXTS, "nth"}
     if odd:
-        raise _wrong(f"an exception has no member '{min(odd)}'", where)
+        raise wrong(f"an exception has no member '{min(odd)}'", where)
     return Accepted(**{name: entry[name] for name in _TEXTS}, nth=entry.get("nth", 1), where=where)
 
 
@@ -82,5 +83,6 @@ def unused(stated: Iterable[Accepted], used: Iterable[Accepted]) -> Iterator[Con
             )
 
 
-def _wrong(message: str, where: Where) -> ContentError:
+def wrong(message: str, where: Where) -> ContentError:
+    """What is wrong with an entry."""
     return ContentError(message, code="exception", where=where)

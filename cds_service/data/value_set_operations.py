@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cds_service.errors import UnknownService, did_you_mean, short
-from cds_service.terminology import ALTERNATE_URI
+from cds_service.terminology import display_of
 from cds_service.versions import Versions, joined
 
 if TYPE_CHECKING:
@@ -46,13 +46,11 @@ class Terminology:
 
     def __init__(self, resources: Iterable[Mapping[str, Any]], value_sets: ValueSets) -> None:
         self._value_sets = value_sets
-        self._canonical_uris: dict[str, str] = {}
-        by_type: dict[str, list[Mapping[str, Any]]] = {}
-        for resource in resources:
-            by_type.setdefault(str(resource.get("resourceType")), []).append(resource)
-        self._sets = Versions((resource, resource) for resource in by_type.get("ValueSet", ()))
-        for system in by_type.get("CodeSystem", ()):
-            self._canonical_uris |= dict.fromkeys(_alternate_uris(system), str(system.get("url")))
+        self._sets = Versions(
+            (resource, resource)
+            for resource in resources
+            if resource.get("resourceType") == "ValueSet"
+        )
 
     def find(self, canonical: str) -> Mapping[str, Any]:
         """The set that a canonical names; UnknownService when it, or that version, is not here."""
@@ -112,7 +110,7 @@ class Terminology:
     def _named(
         self, value_set: Mapping[str, Any], coding: Mapping[str, Any], language: str | None
     ) -> Validation:
-        key = (self._canonical(coding["system"]), coding["code"])
+        key = (self._value_sets.uris_of(coding["system"])[0], coding["code"])
         entry = next(
             (item for item in self._entries(value_set) if self._key(item) == key),
             self._value_sets.coding(*key),
@@ -160,24 +158,11 @@ class Terminology:
 
     def _display(self, entry: Mapping[str, Any], language: str | None) -> str | None:
         """What the set calls the code, in the language where it can, else what the system does."""
-        wanted = (language or "").lower()
-        for tag in dict.fromkeys((wanted, wanted.split("-")[0])):
-            for designation in entry.get("designation", ()):
-                if tag and str(designation.get("language", "")).lower() == tag:
-                    return str(designation["value"])
-        own: str | None = entry.get("display")
+        own = display_of(entry, language)
         return own or self._value_sets.display(entry["system"], entry["code"], language)
 
     def _key(self, entry: Mapping[str, Any]) -> tuple[str, str]:
-        return self._canonical(entry["system"]), str(entry["code"])
-
-    def _canonical(self, system: str) -> str:
-        return self._canonical_uris.get(system, system)
-
-
-def _alternate_uris(code_system: Mapping[str, Any]) -> list[str]:
-    extensions = code_system.get("extension", ())
-    return [str(item.get("valueUri")) for item in extensions if item.get("url") == ALTERNATE_URI]
+        return self._value_sets.uris_of(entry["system"])[0], str(entry["code"])
 
 
 def _has_words(entry: Mapping[str, Any], text: str | None) -> bool:

@@ -28,7 +28,6 @@ from cds_service.engine.source import Element, Problems, Source
 from cds_service.errors import ContentError
 from cds_service.fhirpath.export import Exporter
 from cds_service.messages import parse
-from cds_service.terminology import ALTERNATE_URI
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -249,7 +248,7 @@ class _ValueSets:
     def __init__(self, content: Content) -> None:
         self._named: dict[str, str] = {}
         self._by_reference: dict[str, Mapping[str, Any]] = {}
-        self._uris: dict[str, list[str]] = {}
+        self._uris_of = content.value_sets.uris_of
         for source in content.sources:
             resource = source.resource
             if resource.get("resourceType") == "ValueSet":
@@ -257,10 +256,6 @@ class _ValueSets:
                 self._named[source.id] = name
                 names = (source.id, name, source.versioned)
                 self._by_reference |= dict.fromkeys(names, resource)
-            elif resource.get("resourceType") == "CodeSystem":
-                others = (item.string("valueUri") for item in source.root.extensions(ALTERNATE_URI))
-                uris = [source.canonical, *(uri for uri in others if uri)]
-                self._uris |= dict.fromkeys(uris, uris)
 
     def canonical(self, reference: str) -> str:
         """The canonical of a set named by its id; any other reference as it is."""
@@ -272,9 +267,7 @@ class _ValueSets:
         if not listed:
             return None
         return [
-            (uri, list(codes))
-            for system, codes in listed.items()
-            for uri in self._uris.get(system, [system])
+            (uri, list(codes)) for system, codes in listed.items() for uri in self._uris_of(system)
         ]
 
     def _listed(self, reference: str, path: frozenset[str]) -> dict[str, dict[str, None]] | None:
