@@ -36,6 +36,10 @@ class NoAnswer(Exception):
     """Nothing usable came; the text is the reason, without URL, id or patient data."""
 
 
+class NotInTime(NoAnswer):
+    """Nothing came before the deadline."""
+
+
 class GuardedHttp:
     """Gets JSON documents from servers that `guard` lets through. Threads may share one.
 
@@ -117,7 +121,7 @@ class GuardedHttp:
 
     def _time_left(self, deadline: Deadline) -> float:
         if deadline.is_over:
-            raise NoAnswer(f"{self.peer} did not answer in time")
+            raise NotInTime(f"{self.peer} did not answer in time")
         return deadline.remaining()
 
     @contextlib.contextmanager
@@ -131,7 +135,7 @@ class GuardedHttp:
             raise NoAnswer(f"{self.peer} has no trustworthy TLS connection") from None
         except (OSError, ValueError, HTTPError) as error:
             if isinstance(error, requests.Timeout) or deadline.is_over:
-                raise NoAnswer(f"{self.peer} did not answer in time") from None
+                raise NotInTime(f"{self.peer} did not answer in time") from None
             raise NoAnswer(f"the connection to {self.peer} failed") from None
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from cds_service.data.guarded_http import NoAnswer
+from cds_service.data.guarded_http import NoAnswer, NotInTime
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -45,10 +45,13 @@ class _Server:
     def is_forgotten(self, now: float) -> bool:
         return now - self.ended > REMEMBERED_S
 
-    def end(self, read: object, now: float, *, is_answered: bool) -> None:
-        since = self.under_way.pop(read)
-        before = 0 if self.is_forgotten(now) else self.unanswered
-        self.unanswered = 0 if is_answered or now - since <= LATE_S else before + 1
+    def end(self, read: object, now: float, failure: NoAnswer | None) -> None:
+        """A read is over; one that its own deadline soon cut off says nothing of the server."""
+        is_late = now - self.under_way.pop(read) > LATE_S
+        if failure is not None and is_late:
+            self.unanswered = 1 if self.is_forgotten(now) else self.unanswered + 1
+        elif not isinstance(failure, NotInTime):
+            self.unanswered = 0
         self.ended = now
 
 
@@ -79,13 +82,15 @@ class Waiting:
             if server.under_way and server.is_hanging(now):
                 raise NoAnswer("the FHIR server keeps other reads waiting and is not asked again")
             server.under_way[read] = now
-        is_answered = False
+        failure: NoAnswer | None = None
         try:
             yield
-            is_answered = True
+        except NoAnswer as reason:
+            failure = reason
+            raise
         finally:
             with self._lock:
-                server.end(read, self._clock(), is_answered=is_answered)
+                server.end(read, self._clock(), failure)
 
     def _server(self, base: str, now: float) -> _Server:
         """What is known of a server; of many, those that matter no more are dropped."""

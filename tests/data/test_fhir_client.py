@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import fhir_stub
@@ -12,6 +13,7 @@ from fhir_stub import FhirStub, closed_port, outcome, searchset
 
 from cds_service.data.deadline import Deadline
 from cds_service.data.fhir_client import Answer, FhirReader, FhirServer
+from cds_service.data.waiting import LATE_S, MOST_LATE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -214,6 +216,38 @@ def test_a_server_without_tls_behind_an_https_url_is_not_trusted(
 
 
 # --- the deadline ---
+
+
+@pytest.mark.requirement("A5")
+def test_a_server_that_hangs_is_asked_by_one_read_at_a_time(
+    reader: FhirReader, stub: FhirStub
+) -> None:
+    stub.faults["Condition"] = fhir_stub.hang
+    with ThreadPoolExecutor(MOST_LATE) as calls:
+        soon = Deadline(LATE_S + 0.3)
+        assert {
+            answer.failure
+            for answer in calls.map(lambda _: fetch(reader, stub, deadline=soon), range(MOST_LATE))
+        } == {LATE}
+        asked = len(stub.seen)
+        soon = Deadline(LATE_S + 0.3)
+        list(calls.map(lambda _: fetch(reader, stub, deadline=soon), range(MOST_LATE)))
+
+    assert len(stub.seen) == asked + 1
+
+
+def test_a_server_that_answers_again_is_asked_as_before(reader: FhirReader, stub: FhirStub) -> None:
+    stub.faults["Condition"] = fhir_stub.hang
+    with ThreadPoolExecutor(MOST_LATE) as calls:
+        soon = Deadline(LATE_S + 0.3)
+        list(calls.map(lambda _: fetch(reader, stub, deadline=soon), range(MOST_LATE)))
+        del stub.faults["Condition"]
+        assert fetch(reader, stub).failure is None
+        failures = [
+            answer.failure for answer in calls.map(lambda _: fetch(reader, stub), range(MOST_LATE))
+        ]
+
+    assert failures == [None] * MOST_LATE
 
 
 @pytest.mark.requirement("PERF-2")

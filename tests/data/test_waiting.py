@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from cds_service.data.guarded_http import NoAnswer
+from cds_service.data.guarded_http import NoAnswer, NotInTime
 from cds_service.data.waiting import LATE_S, MOST_LATE, REMEMBERED_S, Waiting
 
 
@@ -86,6 +86,14 @@ def test_a_refusal_that_comes_soon_is_an_answer_too(waiting, clock):
     with contextlib.suppress(NoAnswer), waiting.reading("a"):
         raise NoAnswer("does not allow this read (403)")
     with waiting.reading("a"), waiting.reading("a"):
+        pass
+
+
+def test_a_read_without_time_of_its_own_says_nothing(waiting, clock):
+    end_late_without_answer(waiting, clock)
+    with contextlib.suppress(NoAnswer), waiting.reading("a"):
+        raise NotInTime("did not answer in time")
+    with pytest.raises(NoAnswer), waiting.reading("a"), waiting.reading("a"):
         pass
 
 
