@@ -168,7 +168,7 @@ def _versions(
             problems.add(source.root.problem(message, "id", code="duplicate-id", hint=hint))
         ids.setdefault(key, source)
     found: list[tuple[Mapping[str, Any], Source | LeftOut]] = [
-        (source.resource, source) for source in sources if source.canonical
+        (source.resource, source) for source in sources if _is_usable(source.canonical)
     ]
     found += [
         ({"url": item.url, "version": item.version, "status": item.status}, item)
@@ -177,8 +177,18 @@ def _versions(
     return Versions(found)
 
 
+def _is_usable(url: str) -> bool:
+    """Whether a reference can name this url: behind a bar it names a version."""
+    return bool(url) and "|" not in url
+
+
 def _check_url(source: Source, taken: dict[str | None, Source], problems: Problems) -> None:
     """Keep the url of this file; it may be that of other versions, never of something else."""
+    if not _is_usable(source.canonical):
+        url, _, version = source.canonical.partition("|")
+        message = f"nothing can refer to the url {source.canonical}: a '|' begins a version"
+        hint = f"write {url} as url and {version or 'its version'} as version"
+        problems.add(source.root.problem(message, "url", code="unusable-url", hint=hint))
     other = taken.get(source.version)
     if other is None and taken:
         first = next(iter(taken.values()))

@@ -95,6 +95,15 @@ def test_plans_that_refer_to_each_other_in_a_circle_are_refused():
     assert "one|1.0.0 → " in problems_of(one, two)["plan-cycle"].message
 
 
+def test_a_url_that_holds_a_version_is_refused_where_it_stands():
+    library = {"resourceType": "Library", "id": "L", "url": f"{BASE}/Library/L|1.0"}
+    found = problems_of(plan("p", library=[library["url"]]), library)
+
+    assert "a '|' begins a version" in found["unusable-url"].message
+    assert found["unusable-url"].hint == f"write {BASE}/Library/L as url and 1.0 as version"
+    assert library["url"] not in str(found["unknown-canonical"].hint)
+
+
 def test_two_resources_with_one_url_are_refused():
     assert "duplicate-url" in problems_of(plan("p"), {**plan("q"), "url": plan("p")["url"]})
 
