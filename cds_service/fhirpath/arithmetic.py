@@ -130,10 +130,11 @@ def _integer_divide(one: Any, other: Any) -> Any:
         return NotImplemented
     if other == 0:
         return None
-    quotient = whole(Decimal(one) / Decimal(other))
     if isinstance(one, int) and isinstance(other, int):
         quotient = abs(one) // abs(other) * (1 if (one < 0) == (other < 0) else -1)
-    return None if quotient is None else fits(quotient, one, other)
+        return fits(quotient, one, other)
+    truncated = whole(Decimal(one) / Decimal(other))
+    return None if truncated is None else Decimal(truncated)
 
 
 def _modulo(one: Any, other: Any) -> Any:

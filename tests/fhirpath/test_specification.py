@@ -186,3 +186,11 @@ def test_3_0_combine_can_be_told_to_keep_the_order() -> None:
 def test_3_0_offsets_count_for_hours_and_less(precision, crossed) -> None:
     before, after = "@2025-01-01T23:00:00-05:00", "@2025-01-02T05:00:00+01:00"
     assert evaluated(f"{before}.difference({after}, '{precision}')") == [crossed]
+
+
+@pytest.mark.parametrize(
+    ("expression", "kind"),
+    [("5 div 2", "Integer"), ("5L div 2", "Long"), ("5.5 div 2", "Decimal"), ("4 / 2", "Decimal")],
+)
+def test_3_0_a_truncated_quotient_has_the_type_of_its_operands(expression, kind) -> None:
+    assert evaluated(f"({expression}) is {kind}") == [True]
