@@ -75,11 +75,27 @@ class Linker:
             return self.activity(root)
         if root is not None and resource_type == "Questionnaire":
             return Questionnaire(root.json)
-        problem = self._unknown(element, canonical, "definitionCanonical")
+        problem = self._unusable(element, canonical, resource_type)
         if self.left_out is not None and root is None:
             return self._left_out(canonical, problem)
         self.problems.add(problem)
         return None
+
+    def _unusable(self, element: Element, canonical: str, found: object) -> ContentError:
+        """What is wrong with a definitionCanonical; `found` is the type of what it leads to."""
+        if found is not None:
+            return element.problem(
+                f"{canonical} is a {found}, where a plan, activity or questionnaire is needed",
+                "definitionCanonical",
+                code="unknown-canonical",
+            )
+        if canonical.startswith("#"):
+            return element.problem(
+                f"nothing with the id '{canonical[1:]}' is contained in this file",
+                "definitionCanonical",
+                code="unknown-canonical",
+            )
+        return self._unknown(element, canonical, "definitionCanonical")
 
     def _left_out(self, canonical: str, problem: ContentError) -> LeftOut:
         """What stands for a definition that may be in a file which cannot be read."""

@@ -132,7 +132,7 @@ class _Writer:
     def _goals(self, plan: Plan, path: str) -> list[dict[str, Any]]:
         """The plan's goals as proposed Goals of the subject."""
         goals = []
-        for index, definition in enumerate(plan.json.get("goal", ())):
+        for index, definition in enumerate(_objects(plan.json, "goal")):
             goal = {
                 "resourceType": "Goal",
                 "id": self._id(f"{path}/goal[{index}]"),
@@ -142,7 +142,7 @@ class _Writer:
                 "priority": definition.get("priority"),
                 "subject": {"reference": self.subject},
                 "startCodeableConcept": definition.get("start"),
-                "target": [_target(item) for item in definition.get("target", ())],
+                "target": [_target(item) for item in _objects(definition, "target")],
             }
             goals.append({key: value for key, value in goal.items() if value not in (None, [])})
         self.entries.extend(goals)
@@ -152,14 +152,16 @@ class _Writer:
         """One request action; what it refers to goes to `entries`."""
         source = outcome.action.json
         action: dict[str, Any] = {"id": _action_id(outcome)}
-        action["extension"] = [item for item in source.get("extension", ()) if _is_carried(item)]
+        action["extension"] = [item for item in _objects(source, "extension") if _is_carried(item)]
         action |= {key: source[key] for key in COPIED if key in source}
         for member in ("title", "description"):
             if member in action:
                 action[member] = fill(action[member], outcome.values)
-        action["condition"] = [item for item in source.get("condition", ()) if "expression" in item]
+        action["condition"] = [
+            item for item in _objects(source, "condition") if "expression" in item
+        ]
         participants = (
-            self.participants.get(item.get("type")) for item in source.get("participant", ())
+            self.participants.get(str(item.get("type"))) for item in _objects(source, "participant")
         )
         action["participant"] = [{"reference": item} for item in participants if item]
         action |= with_words(outcome.changes, DEFAULT_LANGUAGE)
@@ -236,12 +238,21 @@ def _reference(resource: Mapping[str, Any]) -> dict[str, str]:
 def _prune(actions: list[dict[str, Any]], known: set[str]) -> None:
     """Take out relations to actions that did not apply, at every level."""
     for action in actions:
-        related = [
-            item for item in action.pop("relatedAction", ()) if item.get("actionId") in known
-        ]
+        related = [item for item in _objects(action, "relatedAction") if _leads_to(item, known)]
+        action.pop("relatedAction", None)
         if related:
             action["relatedAction"] = related
         _prune(action.get("action", []), known)
+
+
+def _leads_to(relation: Mapping[str, Any], known: set[str]) -> bool:
+    return str(relation.get("actionId")) in known
+
+
+def _objects(owner: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
+    """The objects of a list member; what is not an object is passed over (lint reports it)."""
+    value = owner.get(key)
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def _ids(actions: list[dict[str, Any]]) -> Iterator[str]:

@@ -116,21 +116,26 @@ class Scope:
 
 def in_fhirpath(element: Element) -> Element:
     """The Expression itself, or its alternative in FHIRPath where it is in another language."""
-    if element.json.get("language", LANGUAGE) == LANGUAGE:
+    if _is_fhirpath(element):
         return element
     for extension in element.extensions(ALTERNATIVE_EXPRESSION):
         alternative = extension.element("valueExpression")
-        if alternative is not None and alternative.json.get("language") == LANGUAGE:
+        if alternative is not None and "language" in alternative.json and _is_fhirpath(alternative):
             return alternative
     return element
 
 
+def _is_fhirpath(expression: Element) -> bool:
+    """Whether this Expression is FHIRPath: of a media type, case and parameters do not count."""
+    language = str(expression.json.get("language", LANGUAGE))
+    return language.partition(";")[0].strip().lower() == LANGUAGE
+
+
 def unsupported(element: Element, problems: Problems) -> str | None:
     """Why an Expression cannot be evaluated, noted in `problems`; None when it can."""
-    language = element.json.get("language", LANGUAGE)
-    if language == LANGUAGE:
+    if _is_fhirpath(element):
         return None
-    reason = f"expressions in {language} are not supported yet"
+    reason = f"expressions in {element.json['language']} are not supported yet"
     problems.unsupported.append(
         element.problem(
             reason,

@@ -95,6 +95,27 @@ def test_plans_that_refer_to_each_other_in_a_circle_are_refused():
     assert "one|1.0.0 → " in problems_of(one, two)["plan-cycle"].message
 
 
+def test_a_definition_of_the_wrong_kind_is_named_for_what_it_is():
+    library = {"resourceType": "Library", "id": "L", "url": f"{BASE}/Library/L"}
+    action = {"id": "a", "definitionCanonical": library["url"]}
+    problem = problems_of(plan("p", action), library)["unknown-canonical"]
+
+    assert "is a Library, where a plan, activity or questionnaire is needed" in problem.message
+
+
+def test_an_id_that_nothing_contained_has_is_named():
+    problem = problems_of(plan("p", {"id": "a", "definitionCanonical": "#c"}))["unknown-canonical"]
+
+    assert problem.message == "nothing with the id 'c' is contained in this file"
+
+
+@pytest.mark.parametrize("language", ["Text/FHIRPath", "text/fhirpath; charset=utf-8"])
+def test_a_media_type_is_read_without_its_case_and_parameters(language):
+    assert not compile_all(
+        plan("p", {"id": "a", "condition": [condition("true", language)]})
+    ).unsupported
+
+
 def test_a_url_that_holds_a_version_is_refused_where_it_stands():
     library = {"resourceType": "Library", "id": "L", "url": f"{BASE}/Library/L|1.0"}
     found = problems_of(plan("p", library=[library["url"]]), library)

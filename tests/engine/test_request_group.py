@@ -144,6 +144,14 @@ def test_what_describes_an_action_is_copied():
     assert group["action"][0] == {"id": "a", "title": "A", **members}
 
 
+@pytest.mark.parametrize("member", ["extension", "participant", "relatedAction", "documentation"])
+@pytest.mark.parametrize("odd", ["odd", ["odd", None], {"url": "x"}, [{"odd": 1}]])
+def test_what_is_not_fhir_in_a_plan_is_no_crash(member, odd):
+    outcome = apply_first(plan("p", {"id": "a", "title": "A", member: odd}, goal=odd))
+
+    assert request_group.bundle(outcome, DECISION)["entry"]
+
+
 def test_extensions_that_are_not_known_are_carried():
     foreign = {"url": "http://example.org/x", "valueString": "kept"}
     behavior = {
