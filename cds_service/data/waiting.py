@@ -32,27 +32,27 @@ _MOST_SERVERS = 1_000
 
 @dataclass(slots=True)
 class _Server:
-    """Reads under way by when they began, and how many in a row were late and got no answer."""
+    """Reads under way by when they began; how many in a row, and when, got no answer in time."""
 
     under_way: dict[object, float] = field(default_factory=dict)
     unanswered: int = 0
-    ended: float = 0.0
+    gave_up: float = 0.0
 
     def is_hanging(self, now: float) -> bool:
         late = sum(now - since > LATE_S for since in self.under_way.values())
         return late + (0 if self.is_forgotten(now) else self.unanswered) >= MOST_LATE
 
     def is_forgotten(self, now: float) -> bool:
-        return now - self.ended > REMEMBERED_S
+        return now - self.gave_up > REMEMBERED_S
 
     def end(self, read: object, now: float, failure: NoAnswer | None) -> None:
         """A read is over; one that its own deadline soon cut off says nothing of the server."""
         is_late = now - self.under_way.pop(read) > LATE_S
         if failure is not None and is_late:
             self.unanswered = 1 if self.is_forgotten(now) else self.unanswered + 1
+            self.gave_up = now
         elif not isinstance(failure, NotInTime):
             self.unanswered = 0
-        self.ended = now
 
 
 class Waiting:

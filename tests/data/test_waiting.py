@@ -113,6 +113,15 @@ def test_a_server_that_is_asked_seldom_is_always_asked(waiting, clock):
         pass
 
 
+def test_a_read_without_time_of_its_own_brings_nothing_back(waiting, clock):
+    end_late_without_answer(waiting, clock)
+    clock.now += 2 * REMEMBERED_S
+    with contextlib.suppress(NoAnswer), waiting.reading("a"):
+        raise NotInTime("did not answer in time")
+    with waiting.reading("a"), waiting.reading("a"):
+        pass
+
+
 def test_servers_of_long_ago_are_forgotten(waiting, clock):
     for number in range(1_000):
         with waiting.reading(f"server-{number}"):
