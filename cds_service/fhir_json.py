@@ -308,6 +308,8 @@ _REFERENCE = re.compile(
     r"(?:(?i:https?)://[^?#|\s]+/)?([A-Z][A-Za-z]+)/([^/?#|\s]+)(?:/_history/[^/?#|\s]+)?"
 )
 _URN = "urn:uuid:"
+ID = re.compile(r"[A-Za-z0-9.\-]{1,64}")
+"""What the id of a resource may be (FHIR R4, id)."""
 PATIENT_MEMBERS = ("subject", "patient", "beneficiary", "for", "individual")
 """Where a resource says whom it is about; the first one is by far the most usual."""
 

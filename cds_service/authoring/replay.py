@@ -13,7 +13,7 @@ from uuid import UUID
 
 from cds_service.errors import CdsError
 from cds_service.hooks.service import HookService
-from cds_service.store import Persons, Recalled
+from cds_service.store import NOTHING_RECALLED, Persons
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from cds_service.store import CardRecord, Store
 
 _Card = tuple[str, tuple[str, ...], str]
-_NONE = Recalled(None, (), is_known=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +88,7 @@ def _again(hooks: HookService, store: Store, row: Mapping[str, Any], zone: ZoneI
         profile=row["profile"],
         accept_language=row["language"],
     )
-    remembered = _NONE
+    remembered = NOTHING_RECALLED
     if "patient_key" in row and "user_key" in row:
         persons = Persons(row["patient_key"], row["user_key"], row.get("encounter_key"))
         remembered = store.recall_then(row["tenant"], persons, at)

@@ -26,6 +26,7 @@ FOUND = 1
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 NEW_FILE = click.Path(dir_okay=False, path_type=Path)
+GIVEN = click.Path(exists=True, path_type=Path)
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 NOW = click.option("--now", help="Evaluation date or date-time; the clock when left out.")
 PLANS = click.option("--plans", type=FOLDER, help="Guideline folder; CDS_PLANS when left out.")

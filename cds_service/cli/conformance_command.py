@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from cds_service import conformance as kit
 from cds_service import fhir_json
-from cds_service.cli.arguments import FILE, FOUND
+from cds_service.cli.arguments import FILE, FOUND, GIVEN, NEW_FILE
 from cds_service.conformance import report
 from cds_service.conformance.signing import read_signer
 
-_PATH = click.Path(exists=True, path_type=Path)
-_WRITTEN = click.Path(dir_okay=False, path_type=Path)
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @click.command()
 @click.argument("url")
-@click.option("--request", "requests", multiple=True, type=_PATH, help="Hook call, or a folder.")
+@click.option("--request", "requests", multiple=True, type=GIVEN, help="Hook call, or a folder.")
 @click.option("--header", "headers", multiple=True, metavar="NAME:VALUE", help="Sent always.")
 @click.option("--key", type=FILE, help="Private JWK that signs a token for each request.")
 @click.option("--issuer", help="The `iss` of those tokens.")
 @click.option("--jku", help="The `jku` of those tokens; none when left out.")
 @click.option("--format", "form", type=click.Choice(["text", "json", "html"]), default="text")
-@click.option("--output", type=_WRITTEN, help="File to write; standard output when left out.")
+@click.option("--output", type=NEW_FILE, help="File to write; standard output when left out.")
 def conformance(  # noqa: PLR0913, PLR0917  one parameter for each option
     url: str,
     requests: tuple[Path, ...],

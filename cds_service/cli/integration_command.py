@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from cds_service import config
-from cds_service.cli.arguments import PLANS, open_library
+from cds_service.cli.arguments import NEW_FILE, PLANS, open_library
 from cds_service.errors import did_you_mean
 from cds_service.hooks import integration as sheets
 
-_FILE = click.Path(dir_okay=False, path_type=Path)
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @click.command()
 @click.argument("tenant", required=False)
-@click.option("--output", type=_FILE, required=True, help="The HTML file to write.")
+@click.option("--output", type=NEW_FILE, required=True, help="The HTML file to write.")
 @PLANS
 def integration(tenant: str | None, output: Path, plans: Path | None) -> None:
     """Write the integration sheet as one HTML file, for TENANT of the tenants file or for all."""

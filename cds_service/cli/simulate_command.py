@@ -12,7 +12,7 @@ import click
 
 from cds_service import config
 from cds_service.authoring import revisions
-from cds_service.cli.arguments import FOLDER, content_root
+from cds_service.cli.arguments import FOLDER, GIVEN, NEW_FILE, content_root
 from cds_service.data import plan_library
 from cds_service.hooks.service import PROFILES, HookService
 from cds_service.simulation import cohort as cohorts
@@ -27,13 +27,11 @@ if TYPE_CHECKING:
 LEAST_KEY_BYTES = 16
 _SNOMED_CT = "http://snomed.info/sct"
 _DAY = click.DateTime(["%Y-%m-%d"])
-_READ = click.Path(exists=True, path_type=Path)
-_WRITTEN = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command()
 @click.argument("plans", metavar="PLANS", type=FOLDER)
-@click.option("--cohort", required=True, type=_READ, help="NDJSON or Bundles: a folder or a file.")
+@click.option("--cohort", required=True, type=GIVEN, help="NDJSON or Bundles: a folder or a file.")
 @click.option("--against", metavar="OLD", help="Compare with this folder or git revision.")
 @click.option("--from", "first", type=_DAY, help="First day that counts.")
 @click.option("--to", "last", type=_DAY, help="Last day that counts.")
@@ -44,9 +42,9 @@ _WRITTEN = click.Path(dir_okay=False, path_type=Path)
 @click.option("--drop-undated", is_flag=True, help="Data without a date are in no chart.")
 @click.option("--engine", type=click.Choice(["local", "spark"]), default="local")
 @click.option("--workers", type=click.IntRange(min=1), help="Processes; all cores by default.")
-@click.option("--pseudonym-key", type=_READ, help="File with the key; random by default.")
+@click.option("--pseudonym-key", type=GIVEN, help="File with the key; random by default.")
 @click.option("--format", "form", type=click.Choice(report.FORMATS), default="table")
-@click.option("--output", type=_WRITTEN, help="File to write; standard output when left out.")
+@click.option("--output", type=NEW_FILE, help="File to write; standard output when left out.")
 def simulate(  # noqa: PLR0913, PLR0917  one parameter for each option
     plans: Path,
     cohort: Path,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from cds_service import fhir_json
 from cds_service.engine.linking import Linker
 from cds_service.engine.plan_definition import HOOK_NAME, Service
 from cds_service.engine.scope import requirements_in
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from cds_service.engine.source import Element, Source
     from cds_service.errors import ContentError
     from cds_service.messages import Text
-
-_ID = re.compile(r"[A-Za-z0-9.-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +253,7 @@ def _services(root: Element, linker: Linker) -> Iterator[Service]:
         )
         return
     tail = root.source.canonical.rsplit("/", 1)[-1]
-    service_id = tail if _ID.fullmatch(tail) else plan.id
+    service_id = tail if fhir_json.ID.fullmatch(tail) else plan.id
     requirements = requirements_in(linker.libraries(root), "dataRequirement", linker.problems)
     requirements |= requirements_in(root.elements("action"), "input", linker.problems)
     for hook in hooks:

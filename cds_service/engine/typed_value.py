@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from cds_service.errors import EvaluationError
 from cds_service.fhirpath import Date, DateTime, Message, Node, Quantity, Temporal, Time
 from cds_service.fhirpath.collection import TEMPORAL_TYPES, UCUM_SYSTEM, describe
-from cds_service.fhirpath.model import ABSTRACT, ancestors, elements_of
+from cds_service.fhirpath.model import ABSTRACT, INTEGERS, ancestors, elements_of
 from cds_service.fhirpath.quantity import ucum_code
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ _TEXTS = frozenset(
         "base64Binary", "xhtml", "System.String",
     }
 )  # fmt: skip
-_WHOLE = frozenset({"integer", "positiveInt", "unsignedInt"})
 _FULL = 6
 """The parts of a dateTime with seconds, which FHIR demands once there is an hour."""
 _WIDER = {"date": ("dateTime",), "Quantity": ("Duration", "Age")}
@@ -92,7 +91,7 @@ def _is_number(raw: Any) -> bool:
 _PRIMITIVES: dict[str, Callable[[Any], bool]] = {
     "boolean": lambda raw: isinstance(raw, bool),
     "decimal": _is_number,
-    **dict.fromkeys(_WHOLE, lambda raw: isinstance(raw, int) and not isinstance(raw, bool)),
+    **dict.fromkeys(INTEGERS, lambda raw: isinstance(raw, int) and not isinstance(raw, bool)),
 }
 
 

@@ -228,25 +228,26 @@ def _shift_calendar(moment: Temporal, unit: str, count: int) -> Temporal | None:
         if known >= 3:
             return temporal.add_days(moment, days)
         return temporal.add_months(
-            moment, _towards_zero(days, 30 if known == 2 else 365) * (1 if known == 2 else 12)
+            moment, towards_zero(days, 30 if known == 2 else 365) * (1 if known == 2 else 12)
         )
     months = count * (12 if unit == "year" else 1)
     if known == 1:
-        months = _towards_zero(months, 12) * 12
+        months = towards_zero(months, 12) * 12
     return temporal.add_months(moment, months)
 
 
 def _shift_clock(moment: Temporal, nanoseconds: int) -> Temporal | None:
     known = len(moment.parts) if isinstance(moment, Time) else len(moment.parts) - 3
     if known <= 0:
-        return _shift_calendar(moment, "day", _towards_zero(nanoseconds, _PER_DAY))
+        return _shift_calendar(moment, "day", towards_zero(nanoseconds, _PER_DAY))
     step = (_NANOSECONDS["hour"], _NANOSECONDS["minute"], 1)[min(known, 3) - 1]
     if isinstance(moment, Time | DateTime) and abs(nanoseconds) < 10**9 * _PER_DAY:
-        return temporal.add_nanoseconds(moment, _towards_zero(nanoseconds, step) * step)
+        return temporal.add_nanoseconds(moment, towards_zero(nanoseconds, step) * step)
     return None
 
 
-def _towards_zero(count: int, size: int) -> int:
+def towards_zero(count: int, size: int) -> int:
+    """How many times `size` goes into a count, of either sign."""
     return abs(count) // size * (-1 if count < 0 else 1)
 
 

@@ -189,7 +189,6 @@ def _primitive_kind(value: Any, kind: str | None) -> str | None:
     return None if isinstance(value, Temporal | Quantity | Long) else kind
 
 
-_INTEGERS = frozenset({"integer", "positiveInt", "unsignedInt"})
 TEMPORAL_TYPES: dict[str | None, Any] = {
     "date": parse_date,
     "dateTime": parse_datetime,

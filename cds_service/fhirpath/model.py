@@ -21,6 +21,9 @@ SYSTEM_TYPES = frozenset(
 )  # fmt: skip
 """The names of the System types."""
 
+INTEGERS = frozenset({"integer", "positiveInt", "unsignedInt"})
+"""The FHIR types whose values are whole numbers."""
+
 ABSTRACT = frozenset({"Resource", "DomainResource", "Element", "BackboneElement"})
 """Types of which the data always holds a more specific one, so nothing is known of its elements."""
 

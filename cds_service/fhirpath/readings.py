@@ -15,6 +15,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from cds_service.fhirpath.collection import TEMPORAL_TYPES, Node
+from cds_service.fhirpath.model import INTEGERS
 from cds_service.fhirpath.rows import ODD, ByType, Fact, Test, only_key, values_at
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ Read: TypeAlias = Callable[[Any, datetime | None], Any]
 """From the JSON of a row and the moment of the evaluation to a System value, None or ODD."""
 MakeItem: TypeAlias = Callable[[Any, datetime | None, Any], Any]
 """The same, and the resource of the row, to the item that an evaluation gives."""
-
-_INTEGERS = frozenset({"integer", "positiveInt", "unsignedInt"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +88,7 @@ def _at(path: Path) -> Readings:
     def build(kind: str) -> Reading | None:
         found = values_at(path, kind)
         end = None if found is None else found[1]
-        if found is None or not (end == "decimal" or end in _INTEGERS or end in TEMPORAL_TYPES):
+        if found is None or not (end == "decimal" or end in INTEGERS or end in TEMPORAL_TYPES):
             return None
         values, parse = found[0], TEMPORAL_TYPES.get(end)
         system = _number(end) if parse is None else _moment(parse)

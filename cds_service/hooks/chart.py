@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cds_service import fhir_json
+from cds_service.data.prefetch_values import is_resource
 from cds_service.data.resource_index import (
     ResourceIndex,
     is_of_another_patient,
@@ -63,7 +64,7 @@ def situation(
     _check_parameters(asked.parameters, {*types, *REQUEST_TYPES} - _OF_THE_RUN)
     documents = [asked.chart] if asked.chart is not None else []
     documents += [
-        value for values in asked.parameters.values() for value in values if _is_resource(value)
+        value for values in asked.parameters.values() for value in values if is_resource(value)
     ]
     index = ResourceIndex(documents)
     patient = _patient(asked, index)
@@ -183,10 +184,6 @@ def _check_parameters(parameters: Mapping[str, list[Any]], known: set[str]) -> N
                 hint=did_you_mean(name, known) or f"known: {', '.join(sorted(known))}",
                 where=Where(path=f"parameters.{name}"),
             )
-
-
-def _is_resource(value: object) -> bool:
-    return isinstance(value, dict) and isinstance(value.get("resourceType"), str)
 
 
 def _is_bundle(value: object) -> bool:

@@ -14,10 +14,11 @@ from typing import Any, TypeAlias, cast
 
 from marshmallow import INCLUDE, Schema, ValidationError, fields, validate
 
+from cds_service import fhir_json
+
 JsonSchema: TypeAlias = dict[str, Any]
 """A schema of JSON Schema 2020-12, as OpenAPI 3.1 takes it."""
 
-_FHIR_ID = re.compile(r"[A-Za-z0-9.\-]{1,64}", re.ASCII)
 _TIMESTAMP = re.compile(
     r"\d{4}-\d\d-\d\d(?:[Tt ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:[Zz]|[+-]\d\d:?\d\d)?)?", re.ASCII
 )
@@ -301,7 +302,7 @@ def id_of(resource_type: str, *, required: bool) -> Text:
     """A FHIR id, bare or after its resource type, and kept bare (REQ-20)."""
 
     def bare(value: str) -> str | None:
-        found = _FHIR_ID.fullmatch(value.removeprefix(f"{resource_type}/"))
+        found = fhir_json.ID.fullmatch(value.removeprefix(f"{resource_type}/"))
         return found.group() if found else None
 
     return Text(

@@ -22,7 +22,7 @@ from cds_service.hooks import (
 )
 from cds_service.messages import DEFAULT_LANGUAGE
 from cds_service.spans import UNTRACED
-from cds_service.store import Asking, Decision, Recalled, Sender
+from cds_service.store import NOTHING_RECALLED, Asking, Decision, Recalled, Sender
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,8 +43,6 @@ DEFAULT_PROFILE = "core"
 
 RECALL_WITHIN_S = 0.3
 """The longest that a call waits to learn what its user overrode before."""
-
-_NOTHING = Recalled(None, (), is_known=True)
 
 _LANGUAGE_OF = {"nl": "nl", "de": "de", "no": "nb"}
 """The language of those who work with a profile; the others read English."""
@@ -250,7 +248,7 @@ class HookService:
         situation, reader = question.situation, question.reader
         outcome = self.outcome(question)
         shown = cards.from_outcome(outcome, reader)
-        recalled = remembered or (self._recall(question) if shown else _NOTHING)
+        recalled = remembered or (self._recall(question) if shown else NOTHING_RECALLED)
         outcome, quiet = quieting.quieted(outcome, recalled, now=situation.now)
         if quiet:
             shown = cards.from_outcome(outcome, reader)
@@ -295,7 +293,7 @@ class HookService:
         """What the user overrode for the patient, if the store tells it in time."""
         asking, deadline = question.asking, question.deadline
         if self.store is None or asking is None or deadline is None:
-            return _NOTHING
+            return NOTHING_RECALLED
         return self.store.recall(asking, min(deadline.remaining(), RECALL_WITHIN_S))
 
     def feedback(

@@ -6,10 +6,10 @@ the draft, a removal names it, nothing is pre-selected unless the plan says so).
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
 
+from cds_service import fhir_json
 from cds_service.engine.wording import with_words
 from cds_service.hooks import languages
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from cds_service.engine.outcome import ActionOutcome
 
-_ID = re.compile(r"[A-Za-z0-9.-]{1,64}")
 _TYPE_OF = {"create": "create", "update": "update", "remove": "delete"}
 
 
@@ -61,7 +60,7 @@ def _can_be_applied(outcome: ActionOutcome) -> bool:
     if _kind(outcome) == "create":
         return True
     identifier = (outcome.resource or {}).get("id")
-    return isinstance(identifier, str) and _ID.fullmatch(identifier) is not None
+    return isinstance(identifier, str) and fhir_json.ID.fullmatch(identifier) is not None
 
 
 def _kind(outcome: ActionOutcome) -> str:

@@ -25,6 +25,7 @@ from cds_service.store.decision_writer import DRAIN_WITHIN_S, MOST_WAITING, Deci
 from cds_service.store.feedback_log import Sender
 from cds_service.store.pseudonyms import Pseudonyms
 from cds_service.store.records import (
+    NOTHING_RECALLED,
     Asking,
     CardRecord,
     Decision,
@@ -53,6 +54,7 @@ _LONG_PATIENCE_MS = 600_000  # of commands, which nobody waits for behind
 _OWN_DECISIONS_WITHIN_S = 0.5
 
 __all__ = [
+    "NOTHING_RECALLED",
     "Asking",
     "CardRecord",
     "Decision",

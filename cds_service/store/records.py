@@ -94,6 +94,10 @@ class Recalled:
     is_known: bool
 
 
+NOTHING_RECALLED = Recalled(None, (), is_known=True)
+"""What is remembered of nobody."""
+
+
 @dataclass(frozen=True, slots=True)
 class Persons:
     """Whom a decision was for, as keyed hashes: equal for the same person, useless without key."""

@@ -12,6 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from cds_service.errors import EvaluationError
+from cds_service.fhirpath.arithmetic import towards_zero
 from cds_service.fhirpath.collection import UNKNOWN, describe, scalar
 from cds_service.fhirpath.evaluation import Frame, unknown
 from cds_service.fhirpath.functions.conversion import to_date, to_date_time
@@ -215,7 +216,7 @@ def _count(
         return _months(first, second, unit, whole_periods=whole_periods)
     size = _SIZES.get(unit, 24 * 3600 * _NANO)
     if whole_periods:
-        return _quotient(_instant(second) - _instant(first), size * (7 if unit == "week" else 1))
+        return towards_zero(_instant(second) - _instant(first), size * (7 if unit == "week" else 1))
     if unit == "week":
         return (_days(second) + 6) // 7 - (_days(first) + 6) // 7
     return _instant(second) // size - _instant(first) // size
@@ -231,7 +232,7 @@ def _months(
         months -= 1
     elif whole_periods and months < 0 and second[2:] > first[2:]:
         months += 1
-    return _quotient(months, 12) if unit == "year" else months
+    return towards_zero(months, 12) if unit == "year" else months
 
 
 def _days(parts: tuple[int, ...]) -> int:
@@ -242,10 +243,6 @@ def _days(parts: tuple[int, ...]) -> int:
 def _instant(parts: tuple[int, ...]) -> int:
     hour, minute, second = (*parts[3:], 0, 0, 0)[:3]
     return (_days(parts) * 24 * 60 + hour * 60 + minute) * 60 * _NANO + second
-
-
-def _quotient(count: int, size: int) -> int:
-    return abs(count) // size * (-1 if count < 0 else 1)
 
 
 TABLE.declare("now", no_input(now, frozenset({"System.DateTime"})), arity=(0, 0), section="5.9.2")
