@@ -48,7 +48,7 @@ class Endpoints:
 
     def discovery(self, profile: str | None = None) -> Response:
         """The services; cacheable, because nothing in it depends on the request (DISC-21)."""
-        return kept_for_a_while(_json(self.hooks.discovery(profile, tenant=auth.tenant())))
+        return kept_for_a_while(json_answer(self.hooks.discovery(profile, tenant=auth.tenant())))
 
     def call(self, service_id: str, profile: str | None = None) -> Response:
         """The cards for one hook call. A decision that cannot be recorded does not fail it."""
@@ -80,7 +80,7 @@ class Endpoints:
             verdicts=dict(decision.verdicts),
             recorded=self.store.record(decision),
         )
-        response = _json(answer.response)
+        response = json_answer(answer.response)
         response.cache_control.no_store = True
         return response
 
@@ -156,5 +156,6 @@ def json_body() -> Any:
     return fhir_json.decode(body)
 
 
-def _json(value: Any) -> Response:
+def json_answer(value: Any) -> Response:
+    """The value as the body of an answer."""
     return Response(fhir_json.encode(value), content_type=JSON)

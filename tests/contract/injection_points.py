@@ -18,7 +18,7 @@ PLACES = {
     "body": ("cds_service.web", "cds_hooks", "json_body"),
     "fact for the log": ("cds_service.web", "cds_hooks", "note"),
     "time taken": ("cds_service.web", "cds_hooks", "elapsed_ms"),
-    "encoder": ("cds_service.web", "cds_hooks", "_json"),
+    "encoder": ("cds_service.web", "cds_hooks", "json_answer"),
     "after the request": ("cds_service", "web", "_protect"),
     "profile": ("cds_service.hooks.service", "HookService", "chosen"),
     "schema": ("cds_service.hooks", "schemas", "load_request"),

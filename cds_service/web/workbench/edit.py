@@ -13,11 +13,9 @@ from typing import TYPE_CHECKING, Any
 from flask import Blueprint, Response, g, render_template
 from werkzeug.exceptions import Conflict, Forbidden, UnprocessableEntity
 
-from cds_service import fhir_json
 from cds_service.authoring import lint
 from cds_service.errors import RequestError
-from cds_service.web.cds_hooks import json_body
-from cds_service.web.errors import JSON
+from cds_service.web.cds_hooks import json_answer, json_body
 from cds_service.web.workbench import card_view, completion, guidelines, saving
 from cds_service.web.workbench.drafts import Drafts
 
@@ -58,7 +56,7 @@ def routes(bench: Bench) -> Blueprint:
     def names(plan_id: str) -> Response:
         """What the editor can complete."""
         listed, _ = editor.find(plan_id)
-        return _json(completion.names_for(listed.plan, bench.hooks.library))
+        return json_answer(completion.names_for(listed.plan, bench.hooks.library))
 
     @pages.post("/<plan_id>/check")
     def check(plan_id: str) -> Response:
@@ -66,7 +64,7 @@ def routes(bench: Bench) -> Blueprint:
         listed, _ = editor.find(plan_id)
         draft = editor.drafts.read(str(listed.file), _text(json_body(), "text"))
         found = _findings(draft.problems, listed, "problem")
-        return _json({"findings": found, "compiles": draft.content is not None})
+        return json_answer({"findings": found, "compiles": draft.content is not None})
 
     @pages.post("/<plan_id>/trial")
     def trial(plan_id: str) -> Response:
@@ -74,20 +72,24 @@ def routes(bench: Bench) -> Blueprint:
         listed, _ = editor.find(plan_id)
         body = json_body()
         draft = editor.drafts.read(str(listed.file), _text(body, "text"))
-        return _json(editor.tried(draft, listed, _text(body, "case")))
+        return json_answer(editor.tried(draft, listed, _text(body, "case")))
 
     @pages.post("/<plan_id>/changes")
     def changes(plan_id: str) -> Response:
         """The text against the file on disk, as HTML."""
         _, path = editor.find(plan_id)
-        return _json({"changes": _changes(saving.read(path).text, _text(json_body(), "text"))})
+        return json_answer(
+            {"changes": _changes(saving.read(path).text, _text(json_body(), "text"))}
+        )
 
     @pages.post("/<plan_id>/save")
     def save(plan_id: str) -> Response:
         """Write the text into the folder of the guidelines, over the file that was read."""
         listed, path = editor.find(plan_id)
         body = json_body()
-        return _json({"etag": editor.save(listed, path, _text(body, "text"), _text(body, "etag"))})
+        return json_answer(
+            {"etag": editor.save(listed, path, _text(body, "text"), _text(body, "etag"))}
+        )
 
     return pages
 
@@ -189,7 +191,3 @@ def _text(body: object, member: str) -> str:
     if not isinstance(text, str):
         raise RequestError(f"'{member}' must be a text")
     return text
-
-
-def _json(value: Mapping[str, Any]) -> Response:
-    return Response(fhir_json.encode(value), content_type=JSON)

@@ -17,8 +17,7 @@ from cds_service import fhir_json
 from cds_service.authoring import cases
 from cds_service.errors import RequestError
 from cds_service.hooks.service import PROFILES
-from cds_service.web.cds_hooks import Endpoints, json_body
-from cds_service.web.errors import JSON
+from cds_service.web.cds_hooks import Endpoints, json_answer, json_body
 from cds_service.web.workbench import card_view, chart, fhir_patients, hook_request, orders, why
 
 if TYPE_CHECKING:
@@ -67,7 +66,7 @@ def routes(bench: Bench) -> Blueprint:
         message = hook_request.build(_asked(body, found), service)
         found = found or _read_chart(message, service, bench)
         day = _day(body.get("day")) or datetime.now(bench.settings.zone).date()
-        return _json(
+        return json_answer(
             {
                 "chart": render_template("workbench/chart.html", t=g.words, chart=found, day=day),
                 "name": found.name if found else body.get("patientId"),
@@ -98,7 +97,7 @@ def routes(bench: Bench) -> Blueprint:
         service = bench.hooks.library.service(str(body.get("service")))
         told = _explained(body, service, bench)
         html = render_template("workbench/why.html", t=g.words, told=told)
-        return _json({"why": html, "resources": told.resources})
+        return json_answer({"why": html, "resources": told.resources})
 
     return pages
 
@@ -218,7 +217,3 @@ def _object(value: object) -> dict[str, Any]:
 
 def _list(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
-
-
-def _json(value: Mapping[str, Any]) -> Response:
-    return Response(fhir_json.encode(value), content_type=JSON)
