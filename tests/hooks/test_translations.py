@@ -152,7 +152,12 @@ def test_a_summary_is_the_agreed_one(rule, agreed, language):
         for place in every_place()
         if place.kind == "summary" and folder in place.element.source.file
     ]
-    facts = {"lasting": [_lasting("lasting", 6)], "lastingOf": [_lasting("lasting-of", 6)]}
+    treatment = library().content.messages["treatment-endured"]
+    facts = {
+        "lasting": [_lasting("lasting", 6)],
+        "lastingOf": [_lasting("lasting-of", 6)],
+        "endured": [Message("treatment-endured", treatment, {})],
+    }
     chosen = [t for t in summaries if worded(t, "en", facts) == agreed["en"].replace("{w}", "6")]
 
     assert chosen
