@@ -7,13 +7,16 @@ put into plain values when it is asked for.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from cds_service.fhirpath.collection import Node, plain
 
 if TYPE_CHECKING:
     from cds_service.fhirpath.code import Run
     from cds_service.fhirpath.evaluation import Frame
+
+
+_NOTHING: Final[list[Any]] = []
 
 
 class Trace:
@@ -27,9 +30,9 @@ class Trace:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self.items: list[Any] = []
+        self.items = _NOTHING
         self.children: list[Trace] = []
-        self.noted: list[list[Any]] = []
+        self.noted: tuple[list[Any], ...] = ()
 
     @property
     def value(self) -> list[Any]:
@@ -57,7 +60,7 @@ class Trace:
     def become(self, other: Trace) -> None:
         """Take over how the same was answered before."""
         self.children.extend(other.children)
-        self.noted = [*other.noted, other.items]
+        self.noted = (*other.noted, other.items)
 
 
 def observed(run: Run, text: str) -> Run:
@@ -85,7 +88,7 @@ def noting(run: Run) -> Run:
     def note(frame: Frame, this: list[Any]) -> list[Any]:
         result = run(frame, this)
         if result and frame.trace is not None and (len(result) > 1 or type(result[0]) is Node):
-            frame.trace.noted.append(result)
+            frame.trace.noted += (result,)
         return result
 
     return note
