@@ -53,6 +53,16 @@ def mri(name, number, authored, **more):
     )
 
 
+def early_mri(name):
+    """Two weeks of back pain, and an MRI that is ordered at a visit."""
+    return [
+        patient(name),
+        condition(name, "lbp", LOW_BACK_PAIN, onsetDateTime="2024-05-18"),
+        encounter(name, "visit", "2024-06-01T09:00:00Z"),
+        mri(name, "mri", "2024-06-01T09:10:00Z"),
+    ]
+
+
 def write_ndjson(folder, resources):
     """Bulk-data files: one for each type, in the order in which resources come."""
     folder.mkdir(exist_ok=True)

@@ -20,6 +20,7 @@ from simulation.cohorts import (
     SADDLE_NUMBNESS,
     bundle,
     condition,
+    early_mri,
     encounter,
     mri,
     patient,
@@ -161,15 +162,8 @@ def test_nothing_of_the_future_is_known_at_a_visit(tmp_path):
 
 @pytest.fixture(scope="module")
 def imaging(tmp_path_factory):
-    """Two weeks of back pain; an MRI ordered at a visit, and one more without pain on record."""
-    record = [
-        patient("anna"),
-        condition("anna", "lbp", LOW_BACK_PAIN, onsetDateTime="2024-05-18"),
-        encounter("anna", "visit", "2024-06-01T09:00:00Z"),
-        mri("anna", "mri", "2024-06-01T09:10:00Z"),
-        patient("ben"),
-        mri("ben", "mri", "2024-06-03T09:10:00Z"),
-    ]
+    """An early MRI of somebody with back pain, and one of somebody without pain on record."""
+    record = [*early_mri("anna"), patient("ben"), mri("ben", "mri", "2024-06-03T09:10:00Z")]
     return write_ndjson(tmp_path_factory.mktemp("imaging") / "export", record)
 
 

@@ -16,8 +16,8 @@ from simulation.cohorts import (
     SADDLE_NUMBNESS,
     bundle,
     condition,
+    early_mri,
     encounter,
-    mri,
     patient,
     write_ndjson,
 )  # fmt: skip
@@ -58,20 +58,12 @@ def key(tmp_path):
 @needs_spark
 def test_spark_gives_the_rows_of_bulk_data_and_bundles(tmp_path, key):
     """Somebody of both kinds of files, an order, and somebody without a Patient resource."""
-    cohort = write_ndjson(
-        tmp_path / "export",
-        [
-            patient("anna"),
-            condition("anna", "lbp", LOW_BACK_PAIN, recordedDate="2024-05-18"),
-            encounter("anna", "visit", "2024-06-01T09:00:00Z"),
-            condition("ben", "lbp", LOW_BACK_PAIN, recordedDate="2024-05-18"),
-        ],
-    )
+    ben = condition("ben", "lbp", LOW_BACK_PAIN, recordedDate="2024-05-18")
+    cohort = write_ndjson(tmp_path / "export", [*early_mri("anna"), ben])
     chris = [patient("chris"), condition("chris", "lbp", LOW_BACK_PAIN, onsetDateTime="2024-05-30")]
     numb = condition("chris", "numb", SADDLE_NUMBNESS, recordedDate="2024-06-01")
     visit = encounter("chris", "visit", "2024-06-02T09:00:00Z")
     (cohort / "chris.json").write_text(json.dumps(bundle(*chris, numb, visit)))
-    (cohort / "orders.ndjson").write_text(json.dumps(mri("anna", "mri", "2024-06-01T09:05:00Z")))
 
     done = on_spark(cohort, key)
 
