@@ -24,6 +24,7 @@ from cds_service.cli.colour import print_coloured
 from cds_service.data import fhir_client
 from cds_service.engine import apply, explanation, request_group
 from cds_service.engine import export as plain_plan
+from cds_service.errors import did_you_mean, short
 from cds_service.hooks.chart import Asked, situation
 from cds_service.hooks.service import PROFILES, HookService
 from cds_service.store import Store
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cds_service.data.plan_library import PlanLibrary
+    from cds_service.engine import Outcome
     from cds_service.hooks.service import Answer
 
 
@@ -93,16 +95,31 @@ def explain(  # noqa: PLR0913 - the options of the command
     hooks = _hooks(library, quieting=quieting)
     answer = _answer(hooks, service_id, request_file, **options)
     outcome, language = answer.outcome, answer.language
+    _check_only(only, outcome)
     if html is not None:
         keys = [item.key for item in library.service(service_id).requirements]
         page = explanation_page.html(outcome, language=language, keys=keys, only=only)
         html.write_text(page, encoding="utf-8")
     elif as_json:
-        print_json(explanation.as_json(outcome))
+        print_json(explanation.as_json(outcome, only))
     else:
         levels = sys.maxsize if full else explanation.LEVELS
         text = explanation.as_text(outcome, only=only, levels=levels, language=language)
         print_coloured(text)
+
+
+def _check_only(only: str, outcome: Outcome) -> None:
+    """Raises BadParameter where no action was judged that has the text in its path."""
+    if any(explanation.leads_to(item, only) for item in outcome.actions):
+        return
+    plans = [plan.id for plan in (outcome.plan, *outcome.plan.reached_plans())]
+    if any(only.lower() in plan.lower() for plan in plans):
+        hint = "something above it was not met: leave --only out to see what"
+    else:
+        names = {name for item in outcome.walk() for name in item.path.split("/")} | {*plans}
+        hint = did_you_mean(only, names) or "leave --only out to see all"
+    message = f"no action with '{short(only)}' in its path was judged; {hint}"
+    raise click.BadParameter(message, param_hint="--only")
 
 
 @click.command(name="apply")

@@ -36,16 +36,21 @@ def as_text(
     `levels` levels of sub-expressions are shown; each part is opened once and then "as above".
     A title is worded in `language`; one that has no translation says that it is English.
     """
-    return "\n".join(_Writer(only.lower(), levels, language).lines(outcome))
+    return "\n".join(_Writer(only, levels, language).lines(outcome))
 
 
-def as_json(outcome: Outcome) -> dict[str, Any]:
+def as_json(outcome: Outcome, only: str = "") -> dict[str, Any]:
     """The same as JSON: `{plan, subject, actions: [{path, verdict, conditions, actions}]}`."""
     return {
         "plan": outcome.plan.versioned,
         "subject": outcome.subject,
-        "actions": [_action_json(action) for action in outcome.actions],
+        "actions": [_action_json(item, only) for item in outcome.actions if leads_to(item, only)],
     }
+
+
+def leads_to(outcome: ActionOutcome, only: str) -> bool:
+    """Whether the path of this action, or of one below it, holds the text, in any case."""
+    return any(only.lower() in item.path.lower() for item in outcome.walk())
 
 
 # -- text -----------------------------------------------------------------------------------
@@ -66,7 +71,7 @@ class _Writer:
             yield from self._action(action, 0)
 
     def _action(self, outcome: ActionOutcome, depth: int) -> Iterator[str]:
-        if not any(self.only in item.path.lower() for item in outcome.walk()):
+        if not leads_to(outcome, self.only):
             return
         pad = INDENT * depth
         yield f"{pad}{outcome.verdict:<12}{_label(outcome)}{self._title(outcome)}"
@@ -178,7 +183,7 @@ def causes(trace: Trace) -> Iterator[str]:
 # -- JSON -----------------------------------------------------------------------------------
 
 
-def _action_json(outcome: ActionOutcome) -> dict[str, Any]:
+def _action_json(outcome: ActionOutcome, only: str) -> dict[str, Any]:
     json: dict[str, Any] = {"path": outcome.path, "verdict": str(outcome.verdict)}
     if outcome.action.title:
         json["title"] = outcome.action.title.default
@@ -187,7 +192,8 @@ def _action_json(outcome: ActionOutcome) -> dict[str, Any]:
     if outcome.conditions:
         json["conditions"] = [_condition_json(item) for item in outcome.conditions]
     if outcome.children:
-        json["actions"] = [_action_json(item) for item in outcome.children]
+        below = [item for item in outcome.children if leads_to(item, only)]
+        json["actions"] = [_action_json(item, only) for item in below]
     return json
 
 

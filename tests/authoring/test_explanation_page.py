@@ -154,6 +154,40 @@ def test_a_case_is_explained_as_it_is_judged():
     assert "fired" in next(line for line in told.splitlines() if "lbpR19" in line)
 
 
+def explained(request, *arguments):
+    file = REPOSITORY / "examples/requests" / request
+    return subprocess.run(
+        [*COMMAND, str(file), "--now", "2024-06-01", *arguments],
+        cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+
+
+def test_a_name_that_no_action_has_exits_2_with_the_closest():
+    told = explained("order-sign-mri.json", "--only", "lpbR16")
+
+    assert told.returncode == 2
+    assert "'lbpR16'" in told.stderr
+
+
+def test_a_rule_behind_something_that_was_not_met_is_told_as_such(tmp_path):
+    """Patients as users get no cards (ruling 20), so no rule is judged."""
+    request = json.loads((REPOSITORY / "examples/requests/order-sign-mri.json").read_text())
+    request["context"]["userId"] = "Patient/acute-back-pain"
+    (tmp_path / "request.json").write_text(json.dumps(request))
+
+    told = explained(tmp_path / "request.json", "--only", "lbpR16")
+
+    assert told.returncode == 2
+    assert "something above it was not met" in " ".join(told.stderr.split())
+
+
+def test_json_keeps_the_branches_that_are_asked_for():
+    told = json.loads(explained("order-sign-mri.json", "--only", "lbpR16", "--json").stdout)
+
+    assert "lbpR16" in str(told)
+    assert "lbpR01" not in str(told)
+
+
 def test_verdicts_are_coloured_on_a_terminal_and_plain_in_a_pipe(command):
     coloured = on_a_terminal(command)
     piped = subprocess.run(
