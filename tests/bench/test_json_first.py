@@ -64,7 +64,7 @@ def in_none(system, code):
 DEFINITIONS = {
     "isFinal": Definition("isFinal", "status = 'final' or status = 'amended'", ()),
     "isWarm": Definition("isWarm", "isFinal() and value.ofType(Quantity).value > 37", ()),
-    "day": Definition("day", "effective.ofType(dateTime).combine(effective.ofType(instant))", ()),
+    "at": Definition("at", "effective.ofType(dateTime).combine(effective.ofType(instant))", ()),
     "coded": Definition("coded", "%obs.where(code.memberOf(%set))", ("set",)),
     "limit": Definition("limit", "37"),
     "moment": Definition("moment", "effective.ofType(dateTime).combine(effective.ofType(instant))"
@@ -83,7 +83,7 @@ EXPRESSIONS = [
     "%obs.where(code.memberOf('temperature').not()).id",
     "%obs.where(code.memberOf('any') and code.memberOf('temperature').not() and isFinal()).id",
     "coded('temperature').where(isWarm()).id",
-    "coded('temperature').combine(coded('any')).select(day()).first()",
+    "coded('temperature').combine(coded('any')).select(at()).first()",
     "coded('any').exists() and coded('none').where(until() > 1).combine(coded('none')).exists()",
     "coded('any').empty() or coded('none').exists().not()",
     "coded('any') | coded('none').select(value / 0).combine(coded('temperature')).id",
@@ -104,7 +104,7 @@ EXPRESSIONS = [
     "%obs.where(code.coding.memberOf('temperature')).id",
     "%obs.where($index > 0 and code.memberOf('temperature')).id",
     "%obs.where(code.memberOf('temperature') and $index > 0).id",
-    "%obs.where(isWarm() and value.ofType(Quantity).value > %limit).select(day())",
+    "%obs.where(isWarm() and value.ofType(Quantity).value > %limit).select(at())",
     "%obs.select(iif(isFinal(), code.text, status))",
     "%obs.where(component.code.coding.exists(code = '8310-5')).id",
     "%obs.where(code.extension.exists() or status = 'final').id",
