@@ -13,6 +13,7 @@ from urllib.parse import urljoin, urlsplit
 
 from cds_service import fhir_json
 from cds_service.data import outbound
+from cds_service.data.allowance import Allowance
 from cds_service.data.guarded_http import GuardedHttp, NoAnswer
 from cds_service.data.waiting import Waiting
 from cds_service.errors import RequestError
@@ -54,6 +55,14 @@ class Answer:
 
     documents: tuple[Mapping[str, Any], ...]
     failure: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    """Until when a call may read, and how much."""
+
+    deadline: Deadline
+    allowance: Allowance
 
 
 class FhirReader:
@@ -126,31 +135,48 @@ class FhirReader:
             return "the access token holds characters that a header cannot carry"
         return None
 
-    def fetch(self, server: FhirServer, query: str, deadline: Deadline) -> Answer:
-        """The answer to a read (`Patient/1`) or a search (`Condition?patient=1`) with all pages."""
+    def fetch(
+        self,
+        server: FhirServer,
+        query: str,
+        deadline: Deadline,
+        allowance: Allowance | None = None,
+    ) -> Answer:
+        """The answer to a read (`Patient/1`) or a search (`Condition?patient=1`) with all pages.
+
+        `allowance` is what this read shares with the others of its call; one of its own otherwise.
+        """
         if reason := self.refusal(server):
             return Answer((), reason)
         url = f"{server.base.rstrip('/')}/{query}"
         if not outbound.is_below(url, server.base):
             return Answer((), "the query leads outside the FHIR server")
-        return self._pages(server, url, (), deadline)
+        limits = _Limits(deadline, allowance or Allowance())
+        return self._pages(server, url, (), limits)
 
-    def follow(self, server: FhirServer, bundle: Mapping[str, Any], deadline: Deadline) -> Answer:
+    def follow(
+        self,
+        server: FhirServer,
+        bundle: Mapping[str, Any],
+        deadline: Deadline,
+        allowance: Allowance | None = None,
+    ) -> Answer:
         """`bundle`, the first page of a search, and the pages that its `next` links lead to."""
         if reason := self.refusal(server):
             return Answer((bundle,), reason)
-        return self._pages(server, f"{server.base.rstrip('/')}/", (bundle,), deadline)
+        limits = _Limits(deadline, allowance or Allowance())
+        return self._pages(server, f"{server.base.rstrip('/')}/", (bundle,), limits)
 
     def _pages(
         self,
         server: FhirServer,
         url: str,
         first: tuple[Mapping[str, Any], ...],
-        deadline: Deadline,
+        limits: _Limits,
     ) -> Answer:
         host = urlsplit(server.base).hostname or ""
         with self._tracer.span("fhir.read", host=host) as span:
-            answer = self._read(server, url, first, deadline)
+            answer = self._read(server, url, first, limits)
             span.note(pages=len(answer.documents), complete=answer.failure is None)
         return answer
 
@@ -159,18 +185,18 @@ class FhirReader:
         server: FhirServer,
         url: str,
         first: tuple[Mapping[str, Any], ...],
-        deadline: Deadline,
+        limits: _Limits,
     ) -> Answer:
         pages = list(first)
         seen: set[str] = set()
         try:
             if not pages:
-                pages.append(self._get(server, url, deadline))
+                pages.append(self._get(server, url, limits))
             while link := next_link(pages[-1]):
                 seen.add(url)
                 url = self._next_url(server, url, link, seen)
                 self._check_room(pages)
-                page = self._get(server, url, deadline)
+                page = self._get(server, url, limits)
                 _check_type(page, "Bundle")
                 pages.append(page)
         except NoAnswer as failure:
@@ -195,10 +221,15 @@ class FhirReader:
         if sum(_entry_count(page) for page in pages) >= self.max_entries:
             raise NoAnswer(f"only {self.max_entries} entries of a search are read")
 
-    def _get(self, server: FhirServer, url: str, deadline: Deadline) -> Mapping[str, Any]:
+    def _get(self, server: FhirServer, url: str, limits: _Limits) -> Mapping[str, Any]:
         headers = {} if server.token is None else {"Authorization": f"Bearer {server.token}"}
-        with self._waiting.reading(server.base):
-            body = self._http.get(url, headers | {"Accept": "application/fhir+json"}, deadline)
+        with self._waiting.reading(server.base), limits.allowance.answer() as count:
+            body, _ = self._http.fetch(
+                url,
+                headers | {"Accept": "application/fhir+json"},
+                limits.deadline,
+                count=count,
+            )
         try:
             document = fhir_json.decode(body)
         except RequestError:

@@ -16,7 +16,7 @@ from urllib3.exceptions import HTTPError
 from cds_service.data import transport
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from cds_service.data.deadline import Deadline
@@ -62,21 +62,23 @@ class GuardedHttp:
         """Close the idle connections."""
         self._adapter.close()
 
-    def get(self, url: str, headers: Mapping[str, str], deadline: Deadline) -> bytes:
-        """The body that `fetch` gives."""
-        return self.fetch(url, headers, deadline)[0]
-
     def fetch(
-        self, url: str, headers: Mapping[str, str], deadline: Deadline
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        deadline: Deadline,
+        *,
+        count: Callable[[int], None] = lambda _: None,
     ) -> tuple[bytes, Mapping[str, str]]:
         """Body and headers of a 200 answer that says it is JSON; raises NoAnswer for all else.
 
         `url` lies at or below a base that the guard does not refuse: that is the caller's part.
+        `count` is told the bytes as they come, unpacked, and may end the reading with NoAnswer.
         """
         response = self._send(url, headers, deadline)
         try:
             self._check_head(response)
-            return self._body(response, deadline), response.headers
+            return self._body(response, deadline, count), response.headers
         finally:
             response.close()
 
@@ -106,12 +108,15 @@ class GuardedHttp:
         if "json" not in response.headers.get("Content-Type", "json").lower():
             raise NoAnswer(f"the answer of {self.peer} is not JSON")
 
-    def _body(self, response: requests.Response, deadline: Deadline) -> bytes:
+    def _body(
+        self, response: requests.Response, deadline: Deadline, count: Callable[[int], None]
+    ) -> bytes:
         body = bytearray()
         cut = transport.cut_of(response.raw)
         with self._answering(deadline), transport.cut_after(self._time_left(deadline), cut):
             for chunk in response.iter_content(_CHUNK_BYTES):
                 body += chunk
+                count(len(chunk))
                 if len(body) > self.max_bytes:
                     raise NoAnswer(
                         f"the answer of {self.peer} is larger than {self.max_bytes} bytes"

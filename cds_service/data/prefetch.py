@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from cds_service.data.allowance import Allowance
 from cds_service.data.fhir_client import Answer, FhirServer, next_link
 from cds_service.data.prefetch_values import (
     Key,
@@ -138,10 +139,12 @@ class _Read:
     def problem(self) -> str | None:
         return None if self.first else self.query.problem
 
-    def run(self, reader: FhirReader, server: FhirServer, deadline: Deadline) -> Answer:
+    def run(
+        self, reader: FhirReader, server: FhirServer, deadline: Deadline, allowance: Allowance
+    ) -> Answer:
         if self.first:
-            return reader.follow(server, self.first[0], deadline)
-        return reader.fetch(server, self.query.text or "", deadline)
+            return reader.follow(server, self.first[0], deadline, allowance)
+        return reader.fetch(server, self.query.text or "", deadline, allowance)
 
 
 def _from_prefetch(
@@ -188,11 +191,12 @@ def _answers(
     if refusal and reads:
         reader.on_refusal(refusal)
     deadline = _token_deadline(message, deadline)
+    allowance = Allowance()
     executor = ThreadPoolExecutor(_MAX_THREADS, thread_name_prefix="fhir-read")
     futures: list[Future[Answer] | None] = [
         None
         if refusal or job.problem()
-        else executor.submit(copy_context().run, job.run, reader, server, deadline)
+        else executor.submit(copy_context().run, job.run, reader, server, deadline, allowance)
         for job in reads
     ]
     under_way = [each for each in futures if each]

@@ -164,7 +164,7 @@ FAULTS: list[tuple[Fault, str]] = [
 ]
 
 
-@pytest.mark.requirement("PF-17", "OUT-1")
+@pytest.mark.requirement("PF-17", "OUT-1", "D7")
 @pytest.mark.parametrize(("fault", "reason"), FAULTS, ids=[reason for _, reason in FAULTS])
 def test_every_failure_of_the_server_is_an_answer_with_a_reason(
     reader: FhirReader, stub: FhirStub, fault: Fault, reason: str

@@ -574,6 +574,44 @@ def test_a_search_that_hangs_after_its_first_page_is_incomplete_data(
     assert (key.state, ids(key), key.is_complete) == (State.DATA, ["c1"], False)
 
 
+@pytest.mark.requirement("D7", "PF-11", "A3")
+def test_the_reads_of_a_call_share_one_limit_of_bytes(reader: FhirReader, stub: FhirStub) -> None:
+    kinds = ("Condition", "Observation", "Procedure", "ServiceRequest")
+    for kind in kinds:
+        large = {"resourceType": kind, "id": "x", "note": "x" * 4_000_000}
+        stub.faults[kind] = fhir_stub.resource_answer(large)
+
+    found = run(reader, by_server(stub), *[template(key=kind, kind=kind) for kind in kinds])
+
+    assert len(found.unavailable) == 2, "two of four megabytes each fit into ten"
+    for kind in found.unavailable:
+        assert found.keys[kind].state is State.UNKNOWN
+        assert found.keys[kind].reason == (
+            "it is not in prefetch, and the answers of the FHIR server to one call are larger "
+            "than 10000000 bytes together"
+        )
+
+
+@pytest.mark.requirement("D7", "PF-11", "A3")
+def test_pages_beyond_the_limit_leave_the_data_incomplete(
+    reader: FhirReader, stub: FhirStub
+) -> None:
+    page = searchset([condition(1) | {"note": "x" * 4_000_000}])
+    pages = iter(range(9))
+
+    def next_page(handler: fhir_stub.Handler) -> None:
+        page["link"] = [{"relation": "next", "url": f"{stub.base}/Condition?x={next(pages)}"}]
+        fhir_stub.resource_answer(page)(handler)
+
+    stub.faults["Condition"] = next_page
+
+    key = run(reader, by_server(stub)).keys["conditions"]
+
+    assert (key.state, key.is_complete) == (State.DATA, False)
+    assert key.reason is not None
+    assert "page 3: the answers of the FHIR server to one call are larger" in key.reason
+
+
 @pytest.mark.requirement("AUTHZ-16")
 @pytest.mark.parametrize("expires_in", [0, -5, "0"])
 def test_nothing_is_read_with_a_token_that_has_expired(
