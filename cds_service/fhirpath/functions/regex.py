@@ -1,8 +1,9 @@
 """Regular expressions that cannot hang: what may take too long is refused with a reason.
 
-The standard library's engine backtracks. So repetitions inside repetitions, alternatives under a
-repetition that can start alike, and references back are refused, and for the rest the number of
-ways to match is bounded: it limits how long the text may be.
+The standard library's engine backtracks. So repetitions inside repetitions, unless something else
+always stands between them, alternatives under a repetition that can start alike, and references
+back are refused, and for the rest the number of ways to match is bounded: it limits how long the
+text may be.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from re import _parser as sre_parser  # type: ignore[attr-defined]
 from typing import Any
 
 from cds_service.errors import EvaluationError
+from cds_service.fhirpath.functions.character_sets import Characters, characters_of
 from cds_service.fhirpath.functions.dialect import python_pattern
 
 MAX_TEXT = 20_000
@@ -111,6 +113,8 @@ def _effort_of(operator: Any, argument: Any, *, repeated: bool) -> Effort:
 
 
 def _repeat_effort(least: int, most: int, body: Any, *, repeated: bool) -> Effort:
+    if most > 1 and not repeated and _is_punctuated(body):
+        return Effort(degree=1)
     if least == most:
         return _effort(body, repeated=True) if most > 1 else _effort(body, repeated=repeated)
     if repeated:
@@ -124,7 +128,7 @@ def _repeat_effort(least: int, most: int, body: Any, *, repeated: bool) -> Effor
 def _branch_effort(branches: list[Any], *, repeated: bool) -> Effort:
     starts = [_starts(branch) for branch in branches]
     apart = all(
-        one is not None and other is not None and one.isdisjoint(other)
+        one is not None and other is not None and one.is_apart_from(other)
         for index, one in enumerate(starts)
         for other in starts[:index]
     )
@@ -137,11 +141,8 @@ def _branch_effort(branches: list[Any], *, repeated: bool) -> Effort:
     )
 
 
-_SAMPLE = [*(chr(code) for code in range(128)), "é", "É", "Ω", "ω", "中", "\u2028", "\xa0"]
-
-
-def _starts(tree: Any) -> frozenset[str] | None:
-    """The sample characters that a part can start with; None when it may match nothing."""
+def _starts(tree: Any) -> Characters | None:
+    """The characters that a part can start with; None when it may match nothing."""
     for operator, argument in tree:
         if operator is sre.AT:
             continue
@@ -151,36 +152,47 @@ def _starts(tree: Any) -> frozenset[str] | None:
     return None
 
 
-def _starts_of(operator: Any, argument: Any) -> frozenset[str] | None:
+def _starts_of(operator: Any, argument: Any) -> Characters | None:
     if operator is sre.SUBPATTERN:
         return _starts(argument[3])
     if operator in _REPEATS:
         return _starts(argument[2])
     if operator is sre.BRANCH:
-        parts = [_starts(branch) for branch in argument[1]]
-        return None if None in parts else frozenset().union(*(part or () for part in parts))
-    if operator is sre.LITERAL:
-        return frozenset({chr(argument), chr(argument).swapcase()})
-    if operator is sre.IN:
-        return _set_starts(argument)
-    return frozenset(_SAMPLE)
+        return _joint([_starts(branch) for branch in argument[1]])
+    return characters_of(operator, argument)
 
 
-_CATEGORIES = {
-    sre.CATEGORY_DIGIT: str.isdigit,
-    sre.CATEGORY_SPACE: str.isspace,
-}
+def _joint(parts: list[Characters | None]) -> Characters | None:
+    joint = Characters()
+    for part in parts:
+        if part is None:
+            return None
+        joint = joint.with_those_of(part)
+    return joint
 
 
-def _set_starts(items: list[tuple[Any, Any]]) -> frozenset[str]:
-    found: set[str] = set()
-    for operator, argument in items:
-        if operator is sre.LITERAL:
-            found.add(chr(argument))
-        elif operator is sre.RANGE and argument[1] - argument[0] < len(_SAMPLE):
-            found.update(chr(code) for code in range(argument[0], argument[1] + 1))
-        elif operator is sre.CATEGORY and argument in _CATEGORIES:
-            found.update(filter(_CATEGORIES[argument], _SAMPLE))
-        else:
-            return frozenset(_SAMPLE)
-    return frozenset(found | {character.swapcase() for character in found})
+def _is_punctuated(body: Any) -> bool:
+    r"""Whether a repeated part can be told into its repetitions in one way only.
+
+    It is a row of single characters in which one is repeated, and what follows that one, in this
+    repetition or the next, is never one of it: `(,\w+)*`, `(\d+;)*`.
+    """
+    while len(body) == 1 and body[0][0] is sre.SUBPATTERN:
+        body = body[0][1][3]
+    row = [_link(operator, argument) for operator, argument in body]
+    loose = [index for index, link in enumerate(row) if link is not None and link[1]]
+    if None in row or len(loose) != 1 or len(row) < 2:
+        return False
+    links = [link for link in row if link is not None]
+    here, following = links[loose[0]], links[(loose[0] + 1) % len(links)]
+    return here[0].is_apart_from(following[0])
+
+
+def _link(operator: Any, argument: Any) -> tuple[Characters, bool] | None:
+    """The characters of one part of a row and whether their number varies; None for more."""
+    if operator in _SINGLE:
+        return characters_of(operator, argument), False
+    if operator in _REPEATS and len(argument[2]) == 1 and argument[2][0][0] in _SINGLE:
+        least, most, (inner,) = argument
+        return (characters_of(*inner), least != most) if least or most != least else None
+    return None
