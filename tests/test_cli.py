@@ -190,7 +190,29 @@ def test_test_runs_cases_and_exits_1_when_one_fails(run, tmp_path):
 def test_test_without_any_case_is_no_success(run, tmp_path):
     (tmp_path / "PlanDefinition.json").write_text(json.dumps(plan("p")))
 
-    assert run("test", tmp_path).exit_code == 1
+    done = run("test", tmp_path, "-k", "night")
+
+    assert done.exit_code == 1
+    assert f"no case below {tmp_path} has 'night' in its name or file" in done.stderr
+
+
+@pytest.mark.parametrize("option", ["--html=report.html", "--json", "--plan=p"])
+def test_what_only_a_report_takes_is_refused_without_one(run, tmp_path, option):
+    done = run("test", tmp_path, option)
+
+    assert done.exit_code == 2
+    assert f"{option.partition('=')[0]} is for a report" in done.stderr
+
+
+def test_a_report_on_a_plan_that_is_not_there_exits_2_with_the_closest(run, tmp_path):
+    folder = tmp_path / "imaging" / "R16"
+    folder.mkdir(parents=True)
+    (folder / "PlanDefinition.json").write_text(json.dumps(plan("lbpR16")))
+
+    done = run("test", tmp_path, "--coverage", "--plan", "lbpR61")
+
+    assert done.exit_code == 2
+    assert "'lbpR16'" in done.stderr
 
 
 def test_the_package_runs_as_a_module():

@@ -16,9 +16,11 @@ from cds_service.authoring import coverage, coverage_report, mutation_report, mu
 from cds_service.cli import case_watching
 from cds_service.cli.arguments import FOLDER, FOUND, content_root, print_json
 from cds_service.data import plan_library
+from cds_service.errors import did_you_mean
 from cds_service.hooks.service import HookService
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from zoneinfo import ZoneInfo
 
     from cds_service.authoring.cases import CaseResult
@@ -41,27 +43,65 @@ if TYPE_CHECKING:
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write it as a page.")
 def test(directory: Path, wanted: str, *, verbose: bool, mode: str | None, **options: Any) -> None:
     """Run the cases beside the plans; count coverage, or try mutants of the plans."""
+    if mode not in {"coverage", "mutate"}:
+        _refuse_report(options)
     settings = config.from_environment()
     if mode == "watch":
         root = content_root(directory)
         case_watching.follow(root, directory, settings.zone, wanted, verbose=verbose, stop=Event())
         return
     library = plan_library.load(content_root(directory))
-    results, is_apart = [], mode is not None  # the report alone goes to standard output
-    for result in case_running.run_all(directory, HookService(library), settings.zone, wanted):
-        results.append(result)
-        if verbose or not result.is_passed:
-            click.echo("\n".join(case_watching.lines(result, directory)), err=is_apart)
-    failed = sum(not result.is_passed for result in results)
-    click.echo(f"{len(results) - failed} cases passed, {failed} failed", err=is_apart)
-    if failed or not results:
-        sys.exit(FOUND)
+    options["only"] = tuple(_owner(library, name) for name in options["only"])
+    is_apart = mode is not None  # the report alone goes to standard output
+    results = _passed(library, directory, settings.zone, wanted, verbose=verbose, err=is_apart)
     if mode == "coverage":
         seen = coverage.over(library, results, within=directory, only=options["only"])
         _report(coverage_report, seen, as_json=options["as_json"], html=options["html"])
         sys.exit(0 if seen.is_complete else FOUND)
     elif mode == "mutate":
         _report_mutation(library, directory, results, settings.zone, **options)
+
+
+def _passed(
+    library: PlanLibrary, directory: Path, zone: ZoneInfo, wanted: str, *, verbose: bool, err: bool
+) -> list[CaseResult]:
+    """The results of the cases, told as they come; exits where one failed or none was found."""
+    results = []
+    for result in case_running.run_all(directory, HookService(library), zone, wanted):
+        results.append(result)
+        if verbose or not result.is_passed:
+            click.echo("\n".join(case_watching.lines(result, directory)), err=err)
+    failed = sum(not result.is_passed for result in results)
+    click.echo(f"{len(results) - failed} cases passed, {failed} failed", err=err)
+    if not results:
+        told = f" has '{wanted}' in its name or file" if wanted else " is there"
+        click.echo(f"no case below {directory}{told}", err=True)
+    if failed or not results:
+        sys.exit(FOUND)
+    return results
+
+
+def _refuse_report(options: Mapping[str, Any]) -> None:
+    """Raises UsageError for what only a report takes, where none is asked for."""
+    asked = {"--plan": options["only"], "--json": options["as_json"], "--html": options["html"]}
+    for name, value in asked.items():
+        if value:
+            raise click.UsageError(f"{name} is for a report: add --coverage or --mutate")
+
+
+def _owner(library: PlanLibrary, name: str) -> str:
+    """The id of the resource that has this id, or lies in this folder; raises BadParameter."""
+    names = {}
+    for source in library.content.sources:
+        if source.resource.get("resourceType") == "PlanDefinition":
+            names[Path(source.file).parent.name] = source.id
+    names |= {source.id: source.id for source in library.content.sources}
+    if name not in names:
+        hint = did_you_mean(name, names) or "name a plan or Library by its id"
+        raise click.BadParameter(
+            f"there is no plan or Library '{name}'; {hint}", param_hint="--plan"
+        )
+    return names[name]
 
 
 def _report(form: Any, found: Any, *, as_json: bool, html: Path | None) -> None:
