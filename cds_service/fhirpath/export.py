@@ -8,7 +8,7 @@ knows no *unknown*: what is written here answers as our engine does over complet
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from cds_service.errors import ExpressionError
@@ -74,15 +74,7 @@ class _Place:
 
     def row(self) -> _Place:
         """Inside a lambda: `$this` is the row, the names are the same."""
-        return _Place(
-            self.source,
-            self.names,
-            self.level + 1,
-            None,
-            self.arguments,
-            self.locals,
-            self.active,
-        )
+        return replace(self, level=self.level + 1, receiver=None)
 
     def error(self, node: Syntax, message: str, hint: str | None = None) -> ExpressionError:
         """A failure at `node` of this text."""
