@@ -5,6 +5,7 @@ The clock is read here, and ids are made in the commands: nowhere below.
 
 from __future__ import annotations
 
+import os
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,8 +25,19 @@ if TYPE_CHECKING:
 FOUND = 1
 """Exit code: the command found something."""
 
+
+class _NewFile(click.Path):
+    """A file to write; its folder must be there, before the work begins that fills it."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        if not path.parent.is_dir():
+            self.fail(f"there is no folder '{path.parent}' to write it into", param, ctx)
+        return path
+
+
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-NEW_FILE = click.Path(dir_okay=False, path_type=Path)
+NEW_FILE = _NewFile(dir_okay=False)
 GIVEN = click.Path(exists=True, path_type=Path)
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 NOW = click.option("--now", help="Evaluation date or date-time; the clock when left out.")

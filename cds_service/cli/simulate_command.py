@@ -67,6 +67,8 @@ def simulate(  # noqa: PLR0913, PLR0917  one parameter for each option
         raise click.UsageError("a Parquet file needs a name: add --output")
     if on is not None and (first or last):
         raise click.UsageError("--on judges a day of its own: leave out --from and --to")
+    if first and last and last < first:
+        raise click.UsageError("--to is before --from: no day is left to judge")
     settings = config.from_environment()
     scope = evaluation.Scope(
         zone=settings.zone,

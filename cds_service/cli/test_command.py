@@ -14,7 +14,7 @@ from cds_service import config
 from cds_service.authoring import cases as case_running
 from cds_service.authoring import coverage, coverage_report, mutation_report, mutation_run
 from cds_service.cli import case_watching
-from cds_service.cli.arguments import FOLDER, FOUND, content_root, print_json
+from cds_service.cli.arguments import FOLDER, FOUND, NEW_FILE, content_root, print_json
 from cds_service.data import plan_library
 from cds_service.errors import did_you_mean
 from cds_service.hooks.service import HookService
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 @click.option("--seed", default=0, help="Which sample.")
 @click.option("--at-least", default=95.0, help="Percent of mutants to be killed, for exit 0.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
-@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write it as a page.")
+@click.option("--html", type=NEW_FILE, help="Write it as a page.")
 def test(directory: Path, wanted: str, *, verbose: bool, mode: str | None, **options: Any) -> None:
     """Run the cases beside the plans; count coverage, or try mutants of the plans."""
     if mode not in {"coverage", "mutate"}:

@@ -299,6 +299,22 @@ def test_a_day_of_its_own_goes_without_a_period():
     assert "leave out --from and --to" in done.stderr
 
 
+def test_a_period_that_ends_before_it_begins_is_refused():
+    period = ("--from", "2024-07-01", "--to", "2024-06-30")
+
+    done = run(PLANS, "--cohort", EXAMPLES, *period, expected=2)
+
+    assert "--to is before --from" in done.stderr
+
+
+def test_a_report_into_a_folder_that_is_not_there_is_refused_before_the_work(tmp_path):
+    output = tmp_path / "reports" / "june.html"
+
+    done = run(PLANS, "--cohort", EXAMPLES, "--format", "html", "--output", output, expected=2)
+
+    assert f"there is no folder '{output.parent}'" in " ".join(done.stderr.split())
+
+
 def test_an_unknown_revision_is_named(imaging):
     done = run(PLANS, "--cohort", imaging, "--against", "no-such-revision", expected=2)
 
