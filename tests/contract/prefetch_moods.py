@@ -69,6 +69,9 @@ MOODS: dict[str, Any] = {
     "answers too much": fhir_stub.gzip_bomb(6_000_000),
 }
 
+NEVER_DONE = {"stays silent", "sends a byte now and then"}
+"""The moods in which a call waits for its deadline."""
+
 SERVERS = ["gives the data", "has a second page that fails", "is not named", "is dead", *MOODS]
 
 

@@ -11,33 +11,42 @@ from typing import TYPE_CHECKING
 import pytest
 from contract import prefetch_table, probe_guideline
 from contract.clients import client_with
-from contract.prefetch_moods import DEADLINE_S, SERVERS, VALUES, finding, request_of, set_mood
+from contract.prefetch_moods import (
+    DEADLINE_S,
+    NEVER_DONE,
+    SERVERS,
+    VALUES,
+    finding,
+    request_of,
+    set_mood,
+)
 from fhir_stub import FhirStub
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from contract.clients import Client
 
 
-@pytest.fixture(scope="module")
-def closed(tmp_path_factory) -> Client:
-    """A service that reads no FHIR server without a token."""
-    return probing(tmp_path_factory, "no")
+PATIENT_S = "30"  # for servers that answer: a busy machine is no late server
 
 
 @pytest.fixture(scope="module")
-def opened(tmp_path_factory) -> Client:
-    """A service that reads open FHIR servers."""
-    return probing(tmp_path_factory, "yes")
+def probes(tmp_path_factory) -> dict[tuple[str, str], Client]:
+    """A service for each deadline, and for whether open FHIR servers are read."""
+    return {
+        (deadline, is_open): probing(tmp_path_factory.mktemp("probe"), deadline, is_open)
+        for deadline in (DEADLINE_S, PATIENT_S)
+        for is_open in ("no", "yes")
+    }
 
 
-def probing(tmp_path_factory, are_open_servers_read: str) -> Client:
-    folder = tmp_path_factory.mktemp("probe")
+def probing(folder: Path, deadline: str, are_open_servers_read: str) -> Client:
     return client_with(
         PLANS=str(probe_guideline.write(folder)),
         DATABASE_URL=f"sqlite:///{folder / 'cds.sqlite3'}",
-        DEADLINE_S=DEADLINE_S,
+        DEADLINE_S=deadline,
         OPEN_FHIR_SERVERS=are_open_servers_read,
     )
 
@@ -58,10 +67,12 @@ def stub() -> Iterator[FhirStub]:
 @pytest.mark.parametrize("value", VALUES)
 @pytest.mark.parametrize("is_required", [True, False], ids=["required", "optional"])
 def test_a_call_knows_what_the_decision_table_says(
-    closed, opened, stub, is_required, value, server, token
+    probes, stub, is_required, value, server, token
 ):
     set_mood(stub, server)
-    client = opened if token == "no token, open servers allowed" else closed
+    deadline = DEADLINE_S if server in NEVER_DONE else PATIENT_S
+    is_open = "yes" if token == "no token, open servers allowed" else "no"
+    client = probes[deadline, is_open]
     hook = "patient-view" if is_required else "encounter-start"
     name = "probe-required" if is_required else "probe-optional"
     message = request_of(value, server, token, stub, hook)
