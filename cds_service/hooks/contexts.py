@@ -19,10 +19,25 @@ from cds_service.hooks.message_fields import (
     id_of,
 )  # fmt: skip
 
+_OLDER_DISPATCH = {
+    "dispatched-orders": "dispatchedOrders",
+    "order": "dispatchedOrders",
+    "fulfillment-tasks": "fulfillmentTasks",
+    "task": "fulfillmentTasks",
+}
+"""Members of order-dispatch as its ballot and its published example name them (HK-OD-2)."""
 
-def _context(*, user: bool = True, encounter: bool = False, **more: Member) -> Object:
+
+def _context(
+    *,
+    user: bool = True,
+    encounter: bool = False,
+    older: Mapping[str, str] | None = None,
+    **more: Member,
+) -> Object:
     return Object(
         required=True,
+        older=older,
         members={
             "userId": Text(required=user),
             "patientId": id_of("Patient", required=True),
@@ -48,6 +63,7 @@ CONTEXTS: Mapping[str, Object] = {
     "order-select": _context(draftOrders=Bundle(), selections=_references()),
     "order-dispatch": _context(
         user=False,
+        older=_OLDER_DISPATCH,
         dispatchedOrders=_references(),
         performer=Text(required=True),
         fulfillmentTasks=_tasks(),

@@ -77,20 +77,39 @@ class MessageSchema(Schema):
 
 
 class Object(Member):
-    """A JSON object: one of `members` when given, else any, as it is."""
+    """A JSON object: one of `members` when given, else any, as it is.
+
+    `older` are names that members had before, for arrays: where only the older one is there, its
+    value counts, a single one as an array of one.
+    """
 
     def __init__(
-        self, *, required: bool = False, members: Mapping[str, Member] | None = None
+        self,
+        *,
+        required: bool = False,
+        members: Mapping[str, Member] | None = None,
+        older: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(
             required=required, allow_none=not required, error_messages=_messages("an object")
         )
         self._schema = None if members is None else MessageSchema.of(members)
+        self._older = older or {}
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> dict[str, Any]:
         if not isinstance(value, Mapping):
             raise self.make_error("invalid")
-        return dict(value) if self._schema is None else self._schema.load_present(value)
+        if self._schema is None:
+            return dict(value)
+        return self._schema.load_present(self._renamed(value) if self._older else value)
+
+    def _renamed(self, value: Mapping[str, Any]) -> dict[str, Any]:
+        renamed = dict(value)
+        for older, name in self._older.items():
+            if renamed.get(name) is None and renamed.get(older) is not None:
+                given = renamed.pop(older)
+                renamed[name] = given if isinstance(given, list) else [given]
+        return renamed
 
     def accepts(self) -> JsonSchema:
         """An object, with its members where they are known."""

@@ -230,6 +230,29 @@ def test_any_user_is_taken(user):
     assert load_request(body, "patient-view")["context"]["userId"] == user
 
 
+TASK = {"resourceType": "Task", "id": "t"}
+
+
+@pytest.mark.requirement("HK-OD-2", "HK-OD-4")
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"dispatched-orders": ["ServiceRequest/mri"], "fulfillment-tasks": [TASK]},
+        {"order": "ServiceRequest/mri", "task": TASK},
+        {"order": "ServiceRequest/old", "dispatchedOrders": ["ServiceRequest/mri"], "task": TASK},
+    ],
+)
+def test_older_names_of_dispatched_orders_and_tasks_are_understood(sent):
+    body = message("order-dispatch")
+    del body["context"]["dispatchedOrders"]
+    body["context"] |= sent
+
+    context = load_request(body, "order-dispatch")["context"]
+
+    assert context["dispatchedOrders"] == ["ServiceRequest/mri"]
+    assert context["fulfillmentTasks"] == [TASK]
+
+
 FHIR_VERSION = "com.epic.cdshooks.request.fhir-version"
 
 
