@@ -66,9 +66,7 @@ def stub() -> Iterator[FhirStub]:
 @pytest.mark.parametrize("server", SERVERS)
 @pytest.mark.parametrize("value", VALUES)
 @pytest.mark.parametrize("is_required", [True, False], ids=["required", "optional"])
-def test_a_call_knows_what_the_decision_table_says(
-    probes, stub, is_required, value, server, token
-):
+def test_a_call_knows_what_the_decision_table_says(probes, stub, is_required, value, server, token):
     set_mood(stub, server)
     deadline = DEADLINE_S if server in NEVER_DONE else PATIENT_S
     is_open = "yes" if token == "no token, open servers allowed" else "no"
