@@ -35,6 +35,13 @@ def test_signing_an_mri_after_two_weeks_shows_the_warning(page):
     assert "Lumbar imaging not recommended" in page.text_content(".card h3")
 
 
+def test_the_age_is_that_on_the_day_that_is_judged(page):
+    """Anna Example was born on 1 March 1979, and her chart ends on 1 June 2024."""
+    page.wait_for_selector("#chart:has-text('45 years')")
+
+    assert page.input_value("[name=day]") == "2024-06-01"
+
+
 def test_the_request_shown_is_the_one_that_was_sent(page):
     with page.expect_request("**/cds-services/low-back-pain-order-sign") as call:
         sign(page)

@@ -70,8 +70,12 @@ async function build() {
   state.request = built.request;
   if (built.asOf !== state.asOf) {
     state.asOf = built.asOf;
-    if (!state.keepDay) form.elements.day.value = built.asOf ?? "";
+    const day = state.keepDay ? chosen("day") : (built.asOf ?? "");
     state.keepDay = false;
+    if (day !== chosen("day")) {
+      form.elements.day.value = day;
+      return build(); // ages are those of the day
+    }
   }
   remember(JSON.parse(built.request));
   Object.assign(state.resources, built.resources);
