@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-PAGES = ["guidelines", "guidelines/lbpR16", "guidelines/low-back-pain-order-sign"]
+CASE = "mri-at-41-days-where-no-country-is-chosen-is-a-warning.json"
+PAGES = [
+    "guidelines",
+    "guidelines/lbpR16",
+    "guidelines/low-back-pain-order-sign",
+    f"guidelines/lbpR16/cases/{CASE}",
+]
 
 
 def test_a_rule_is_found_from_the_list_and_its_cases_pass(open_page):
@@ -15,6 +21,17 @@ def test_a_rule_is_found_from_the_list_and_its_cases_pass(open_page):
 
     assert page.locator(".results .pass").count() > 40
     assert page.locator(".results .fail").count() == 0
+
+
+def test_a_case_leads_to_its_cards_and_to_why_each_rule_spoke_or_not(open_page):
+    page = open_page("/workbench/guidelines/lbpR16", ready=".results")
+    page.click(f".results a[href$='{CASE}']")
+    page.wait_for_selector(".whys")
+
+    assert "check before signing" in page.text_content(".card h3")
+    assert page.is_visible(".why.fired .rule:has-text('lbpR16')")
+    page.click(".why.not-met:has-text('lbpR01') > details > summary")
+    assert page.is_visible(".condition:has-text('a new feature of cauda equina syndrome')")
 
 
 def test_a_rule_says_in_words_when_it_speaks(open_page):

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, g, request
 
 from cds_service.authoring import cases
-from cds_service.errors import ContentError
+from cds_service.errors import ContentError, UnknownService, did_you_mean, short
 from cds_service.versions import precedence
-from cds_service.web.workbench import flow_chart
+from cds_service.web.workbench import card_view, flow_chart, why
 from cds_service.web.workbench.seen import Seen
 
 if TYPE_CHECKING:
@@ -87,7 +87,41 @@ def routes(bench: Bench) -> Blueprint:
             broken=broken,
         )
 
+    @pages.get("/guidelines/<plan_id>/cases/<name>")
+    def case(plan_id: str, name: str) -> str:
+        """One case: what it shows now, and why each recommendation of its call spoke or not."""
+        library, zone = bench.hooks.library, bench.settings.zone
+        listed = find(plan_id, library)
+        path = _case_file(listed, library, name)
+        result = cases.run(cases.read(path), bench.traced.service(), zone)
+        services = library.services.values()
+        keys = frozenset(need.key for service in services for need in service.requirements)
+        answer, language = result.answer, g.words.language
+        return bench.page(
+            "case.html",
+            here="guidelines",
+            plan=listed.plan,
+            language=language,
+            file=path.relative_to(library.directory),
+            shown=result,
+            cards=card_view.views(answer.response["cards"]) if answer else [],
+            told=why.explained(answer.outcome, language=language, keys=keys) if answer else None,
+            fixed=True,
+        )
+
     return pages
+
+
+def _case_file(listed: Listed, library: PlanLibrary, name: str) -> Path:
+    """The case of this file name beside a plan; raises UnknownService."""
+    files = cases.case_files(library.directory / listed.file.parent)
+    names = {path.name: path for path in files}
+    if name not in names:
+        raise UnknownService(
+            f"there is no case '{short(name)}' beside {listed.plan.id}",
+            hint=did_you_mean(name, names) or "the page of the plan lists its cases",
+        )
+    return names[name]
 
 
 def find(plan_id: str, library: PlanLibrary) -> Listed:
