@@ -108,3 +108,13 @@ def test_every_word_that_a_page_asks_for_is_in_the_catalogue():
     asked = set(re.findall(r"""\bt\(["']([^"']+)["'][,)]""", pages))
 
     assert asked <= set(words.catalogue())
+
+
+def test_a_case_that_is_not_there_is_told_with_the_closest(bench):
+    name = "mri-at-41-days-in-norway-is-a-warning.json"
+    there = bench.get(f"/workbench/guidelines/lbpR16/cases/{name}")
+    missing = bench.get(f"/workbench/guidelines/lbpR16/cases/{name.replace('41', '14')}")
+
+    assert there.status_code == 200
+    assert missing.status_code == 404
+    assert name in missing.text
