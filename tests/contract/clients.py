@@ -86,8 +86,14 @@ class Client:
 
 
 def client_with(**environ: str) -> Client:
+    """The service in this process; settings are named without `CDS_`.
+
+    It waits long for FHIR servers, so that a busy machine fails no test; a test of servers that do
+    not answer names its own DEADLINE_S.
+    """
     log = io.StringIO()
-    settings = config.load({f"CDS_{name}": value for name, value in environ.items()})
+    patient = {"DEADLINE_S": "30", **environ}
+    settings = config.load({f"CDS_{name}": value for name, value in patient.items()})
     return Client(create_app(settings, log=log), log)
 
 

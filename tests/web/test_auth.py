@@ -610,7 +610,7 @@ def started(folder: Path, key_set: str, *, extra: str = "", **environ: str) -> C
     tenants = small(folder, key_set, extra=extra)
     database = f"sqlite:///{folder / 'db.sqlite3'}"
     # A machine with much to do may need more than two seconds for thirteen reads.
-    return client_with(TENANTS=tenants, DATABASE_URL=database, DEADLINE_S="30", **environ)
+    return client_with(TENANTS=tenants, DATABASE_URL=database, **environ)
 
 
 @pytest.mark.requirement("DISC-17", "DISC-18", "SEC-5")

@@ -28,7 +28,7 @@ def pointed_at(tmp_path):
     def at(base: str):
         settings = {"WORKBENCH": "yes", "WORKBENCH_FHIR": base, "OPEN_FHIR_SERVERS": "yes"}
         database = f"sqlite:///{tmp_path}/cds.sqlite3"
-        made = client_with(DATABASE_URL=database, DEADLINE_S="30", **settings)
+        made = client_with(DATABASE_URL=database, **settings)
         return made.app.test_client()
 
     return at
