@@ -68,20 +68,22 @@ async function build() {
   const built = JSON.parse(answer.text);
   $("#chart").innerHTML = built.chart;
   state.request = built.request;
-  if (built.asOf !== state.asOf) {
-    state.asOf = built.asOf;
-    const day = state.keepDay ? chosen("day") : (built.asOf ?? "");
-    state.keepDay = false;
-    if (day !== chosen("day")) {
-      form.elements.day.value = day;
-      return build(); // ages are those of the day
-    }
-  }
+  const isOtherDay = followDay(built.asOf);
   remember(JSON.parse(built.request));
   Object.assign(state.resources, built.resources);
   show("request", built.request, `POST ${address()}`);
   show("curl", curl(), "");
-  return true;
+  return isOtherDay ? build() : true; // ages are those of the day
+}
+
+/** Judges on the day that a chart is of, unless the address names another; whether that is new. */
+function followDay(asOf) {
+  if (asOf === state.asOf) return false;
+  state.asOf = asOf;
+  const before = chosen("day");
+  if (!state.keepDay) form.elements.day.value = asOf ?? "";
+  state.keepDay = false;
+  return chosen("day") !== before;
 }
 
 function remember(request) {
