@@ -30,27 +30,28 @@ class Allowance:
     def answer(self) -> Iterator[Callable[[int], None]]:
         """Counts the bytes of one answer as they come; raises NoAnswer once they are too many.
 
-        An answer that fails gives its bytes back, so that those beside it may come to their end.
+        An answer that fails gives its bytes back at once, so that those beside it may come to
+        their end.
         """
         taken = 0
 
         def count(more: int) -> None:
             nonlocal taken
             taken += more
-            self._take(more)
-
-        try:
-            yield count
-        except NoAnswer:
-            self._take(-taken)
-            raise
-
-    def _take(self, count: int) -> None:
-        with self._lock:
-            self._left -= count
-            is_spent = count > 0 and self._left < 0
-        if is_spent:
+            with self._lock:
+                self._left -= more
+                if self._left >= 0:
+                    return
+                self._left += taken
+                taken = 0
             raise NoAnswer(
                 "the answers of the FHIR server to one call are larger than "
                 f"{self.max_bytes} bytes together"
             )
+
+        try:
+            yield count
+        except NoAnswer:
+            with self._lock:
+                self._left += taken
+            raise
