@@ -99,7 +99,8 @@ def rules_of(library: PlanLibrary) -> list[Rule]:
     plans = {plan.versioned: plan for plan in library.content.plans.values()}
     hooks: dict[str, list[str]] = {}
     for service in library.services.values():
-        for plan in service.plan.reached_plans():
+        _strategy, *reached = service.plan.reached_plans()
+        for plan in reached:
             hooks.setdefault(plan.versioned, []).append(service.hook)
     shared = _shared_definitions(library)
     return [

@@ -188,7 +188,7 @@ def _plans_of_no_service(content: Content) -> Iterator[ContentError]:
     reached = {
         plan.versioned
         for service in content.services.values()
-        for plan in (service.plan, *service.plan.reached_plans())
+        for plan in service.plan.reached_plans()
     }
     for source in content.sources:
         if _type(source) == "PlanDefinition" and source.versioned not in reached:

@@ -112,7 +112,7 @@ def _check_only(only: str, outcome: Outcome) -> None:
     """Raises BadParameter where no action was judged that has the text in its path."""
     if any(explanation.leads_to(item, only) for item in outcome.actions):
         return
-    plans = [plan.id for plan in (outcome.plan, *outcome.plan.reached_plans())]
+    plans = [plan.id for plan in outcome.plan.reached_plans()]
     if any(only.lower() in plan.lower() for plan in plans):
         hint = "something above it was not met: leave --only out to see what"
     else:

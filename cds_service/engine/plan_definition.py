@@ -268,10 +268,10 @@ class Plan:
                 yield from action.definition.reached()
 
     def reached_plans(self) -> tuple[Plan, ...]:
-        """The plans that applying this one can come to, each once, in document order."""
+        """This plan, then those that applying it can come to, each once, in document order."""
         named = (action.definition for action in self.reached())
-        plans = {plan.versioned: plan for plan in named if isinstance(plan, Plan)}
-        return tuple(plans.values())
+        plans = (self, *(plan for plan in named if isinstance(plan, Plan)))
+        return tuple({plan.versioned: plan for plan in plans}.values())
 
     @property
     def valid_until(self) -> str | None:

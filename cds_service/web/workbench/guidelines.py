@@ -133,7 +133,7 @@ def find(plan_id: str, library: PlanLibrary) -> Listed:
 def _listed(library: PlanLibrary) -> Iterator[Listed]:
     files = {source.versioned: PurePath(source.file) for source in library.content.sources}
     shown = {
-        service.id: {plan.versioned for plan in (service.plan, *service.plan.reached_plans())}
+        service.id: {plan.versioned for plan in service.plan.reached_plans()}
         for service in library.services.values()
     }
     for plan in library.content.plans.values():
