@@ -37,7 +37,7 @@ def html(outcome: Outcome, *, language: str, keys: Sequence[str], only: str = ""
     `only` keeps the branches that lead to an action whose path holds this text.
     """
     counts = ", ".join(f"{count} {verdict}" for verdict, count in outcome.counts().items() if count)
-    writer = _Page(language, frozenset(keys), only.lower())
+    writer = _Page(language, frozenset(keys), only)
     shown = f"{outcome.plan.versioned} for {outcome.subject}: {counts}."
     return page.page("Why each action applies or not", shown, writer.actions(outcome.actions))
 
@@ -52,7 +52,7 @@ class _Page:
 
     def actions(self, outcomes: Iterable[ActionOutcome]) -> Iterator[str]:
         for outcome in outcomes:
-            if any(self.only in item.path.lower() for item in outcome.walk()):
+            if explanation.leads_to(outcome, self.only):
                 yield self._action(outcome)
 
     def _action(self, outcome: ActionOutcome) -> str:

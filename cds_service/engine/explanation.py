@@ -50,7 +50,8 @@ def as_json(outcome: Outcome, only: str = "") -> dict[str, Any]:
 
 def leads_to(outcome: ActionOutcome, only: str) -> bool:
     """Whether the path of this action, or of one below it, holds the text, in any case."""
-    return any(only.lower() in item.path.lower() for item in outcome.walk())
+    wanted = only.lower()
+    return not wanted or any(wanted in item.path.lower() for item in outcome.walk())
 
 
 # -- text -----------------------------------------------------------------------------------
