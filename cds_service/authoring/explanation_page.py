@@ -14,7 +14,7 @@ from cds_service.engine.outcome import Verdict
 from cds_service.engine.wording import worded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from cds_service.engine import Outcome
     from cds_service.engine.outcome import ActionOutcome, ConditionOutcome
@@ -31,13 +31,13 @@ _TONES: Mapping[Verdict, str] = {
 }
 
 
-def html(outcome: Outcome, *, language: str, keys: Sequence[str], only: str = "") -> str:
+def html(outcome: Outcome, *, language: str, keys: Collection[str], only: str = "") -> str:
     """The page; `keys` are the prefetch keys of the service, so that it can say which would tell.
 
     `only` keeps the branches that lead to an action whose path holds this text.
     """
     counts = ", ".join(f"{count} {verdict}" for verdict, count in outcome.counts().items() if count)
-    writer = _Page(language, frozenset(keys), only)
+    writer = _Page(language, keys, only)
     shown = f"{outcome.plan.versioned} for {outcome.subject}: {counts}."
     return page.page("Why each action applies or not", shown, writer.actions(outcome.actions))
 
@@ -45,7 +45,7 @@ def html(outcome: Outcome, *, language: str, keys: Sequence[str], only: str = ""
 class _Page:
     """Writes the tree of one outcome as nested, foldable sections."""
 
-    def __init__(self, language: str, keys: frozenset[str], only: str) -> None:
+    def __init__(self, language: str, keys: Collection[str], only: str) -> None:
         self.language = language
         self.keys = keys
         self.only = only

@@ -140,10 +140,9 @@ def _strings(value: Any, member: str = "") -> frozenset[str]:
 
 def _data(service: Service, content: Content) -> Iterator[ContentError]:
     """Keys that plans of the service read and it does not ask for; keys that nothing reads."""
-    declared = {item.key for item in service.requirements}
-    known = _union(
-        frozenset(item.key for item in other.requirements) for other in content.services.values()
-    ) | _required_anywhere(content.sources)
+    declared = frozenset(service.prefetch)
+    asked_for = (other.prefetch for other in content.services.values())
+    known = _required_anywhere(content.sources).union(*asked_for)
     sources = {source.file: source for source in content.sources}
     read: frozenset[str] = frozenset()
     for action in service.plan.reached():

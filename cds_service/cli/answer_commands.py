@@ -97,7 +97,7 @@ def explain(  # noqa: PLR0913 - the options of the command
     outcome, language = answer.outcome, answer.language
     _check_only(only, outcome)
     if html is not None:
-        keys = [item.key for item in library.service(service_id).requirements]
+        keys = library.service(service_id).prefetch
         page = explanation_page.html(outcome, language=language, keys=keys, only=only)
         html.write_text(page, encoding="utf-8")
     elif as_json:

@@ -95,7 +95,7 @@ def routes(bench: Bench) -> Blueprint:
         path = _case_file(listed, library, name)
         result = cases.run(cases.read(path), bench.traced.service(), zone)
         services = library.services.values()
-        keys = frozenset(need.key for service in services for need in service.requirements)
+        keys = {key for service in services for key in service.prefetch}
         answer, language = result.answer, g.words.language
         return bench.page(
             "case.html",

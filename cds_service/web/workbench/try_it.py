@@ -141,8 +141,8 @@ def _explained(body: Mapping[str, Any], service: Service, bench: Bench) -> why.E
         profile=body.get("profile"),
         accept_language=body.get("language"),
     )
-    keys = frozenset(item.key for item in service.requirements)
-    return why.explained(answer.outcome, language=g.words.language, keys=keys)
+    language = g.words.language
+    return why.explained(answer.outcome, language=language, keys=service.prefetch)
 
 
 def _chart(body: Mapping[str, Any], bench: Bench) -> Chart | None:

@@ -13,7 +13,7 @@ from cds_service.engine.outcome import Verdict
 from cds_service.hooks import languages
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from cds_service.engine.outcome import ActionOutcome, ConditionOutcome, Outcome
     from cds_service.fhirpath import Trace
@@ -88,7 +88,7 @@ class Explained:
     resources: dict[str, Any] = field(default_factory=dict)
 
 
-def explained(outcome: Outcome, *, language: str, keys: frozenset[str]) -> Explained:
+def explained(outcome: Outcome, *, language: str, keys: Collection[str]) -> Explained:
     """The outcome for a page in this language; `keys` are the prefetch keys of the service."""
     writer = _Writer(language, keys)
     rows = [row for action in outcome.actions for row in writer.rows(action)]
@@ -99,7 +99,7 @@ def explained(outcome: Outcome, *, language: str, keys: frozenset[str]) -> Expla
 class _Writer:
     """Makes the rows of one outcome; numbers the parts and remembers which it has opened."""
 
-    def __init__(self, language: str, keys: frozenset[str]) -> None:
+    def __init__(self, language: str, keys: Collection[str]) -> None:
         self.language = language
         self.keys = keys
         self.resources: dict[str, Any] = {}
