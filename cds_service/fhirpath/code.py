@@ -226,6 +226,13 @@ class Scope:
             self.repeated,
         )
 
+    def binding(self, name: str) -> Scope | None:
+        """The innermost scope here or around in which `%name` is a variable or a parameter."""
+        place: Scope | None = self
+        while place is not None and name not in place.defined and name not in place.parameters:
+            place = place.outer
+        return place
+
     def untraced(self) -> Scope:
         """The same scope with observation off."""
         return replace(self, traced=False) if self.traced else self

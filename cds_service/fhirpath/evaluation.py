@@ -144,12 +144,7 @@ class Evaluation:
 
     def holds(self, name: str) -> bool:
         """Whether a variable of this name was given, here or around."""
-        scope: Evaluation | None = self
-        while scope is not None:
-            if name in scope.variables:
-                return True
-            scope = scope.parent
-        return False
+        return name in self.variables or (self.parent is not None and self.parent.holds(name))
 
     def _wrap(self, name: str, kind: str | None) -> list[Any]:
         if name in self.variables:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cds_service.errors import EvaluationError
-from cds_service.fhirpath.code import Code, Run, Scope, SharedPart, Types, itself
+from cds_service.fhirpath.code import Code, Parameter, Run, Scope, SharedPart, Types, itself
 from cds_service.fhirpath.collection import Node
 from cds_service.fhirpath.evaluation import Evaluation, Frame
 from cds_service.fhirpath.printing import printed
@@ -195,16 +195,10 @@ def _variable(node: Any, scope: Scope) -> str:
     return f"%`{node.name}`"
 
 
-def parameter_of(name: str, scope: Scope) -> Any:
+def parameter_of(name: str, scope: Scope) -> Parameter | None:
     """The parameter that `%name` means here, None when it is not one."""
-    place: Scope | None = scope
-    while place is not None:
-        if name in place.defined:
-            return None
-        if name in place.parameters:
-            return place.parameters[name]
-        place = place.outer
-    return None
+    place = scope.binding(name)
+    return None if place is None or name in place.defined else place.parameters[name]
 
 
 def origin(node: Syntax, scope: Scope) -> tuple[Syntax, Scope]:

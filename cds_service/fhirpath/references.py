@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from cds_service.errors import did_you_mean
 from cds_service.fhirpath.code import Code, Compiling, Parameter, Scope, Types
-from cds_service.fhirpath.expansion import parameter_of, refuse_cycle, shared_code
+from cds_service.fhirpath.expansion import refuse_cycle, shared_code
 from cds_service.fhirpath.model import ABSTRACT, is_fhir_type
 from cds_service.fhirpath.readings import reading_of
 
@@ -35,26 +35,19 @@ def compile_variable(compiler: Compiling, node: Variable, scope: Scope) -> Code:
 
 
 def _lexical(compiler: Compiling, node: Variable, scope: Scope) -> Code | None:
-    parameter = parameter_of(node.name, scope)
-    if parameter is not None:
-        return _parameter(compiler, parameter, is_row=node.name in scope.parameters)
-    place: Scope | None = scope
-    while place is not None:
-        if node.name in place.defined:
-            return _chain_variable(place, node.name)
-        place = place.outer
-    return None
+    place = scope.binding(node.name)
+    if place is None:
+        return None
+    if node.name in place.defined:
+        return _chain_variable(place, node.name)
+    parameter = place.parameters[node.name]
+    return _parameter(compiler, parameter, is_row=node.name in scope.parameters)
 
 
 def is_taken(name: str, scope: Scope) -> bool:
     """Whether `%name` means something already at this place, as far as the text tells."""
-    if name in _FOCUS or _constant(name) is not None or parameter_of(name, scope) is not None:
+    if name in _FOCUS or _constant(name) is not None or scope.binding(name) is not None:
         return True
-    place: Scope | None = scope
-    while place is not None:
-        if name in place.defined:
-            return True
-        place = place.outer
     return scope.names.definition(name) is not None or scope.names.variable_type(name)[0]
 
 
