@@ -14,7 +14,8 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from cds_service import fhir_json
-from cds_service.web.errors import ERROR_CODES, JSON
+from cds_service.web.errors import ERROR_CODES
+from cds_service.web.json_bodies import JSON
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

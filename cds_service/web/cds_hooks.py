@@ -3,7 +3,7 @@
     GET  /cds-services                    POST /cds-services/<id>      …/<id>/feedback
     GET  /<profile>/cds-services          and so on
 
-Here the clock is read, ids are made and bytes become JSON; what a call means is decided in `hooks`.
+Here the clock is read and ids are made; what a call means is decided in `hooks`.
 Sources: CDS Hooks 2.0.1, Discovery, Calling a CDS Service, Feedback; rows DISC, REQ-12…14, FB-16.
 """
 
@@ -11,16 +11,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, current_app, g, request
-from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
-from cds_service import fhir_json
-from cds_service.errors import short
 from cds_service.hooks import authorization
 from cds_service.web import auth
-from cds_service.web.errors import JSON
+from cds_service.web.json_bodies import json_answer, json_body
 from cds_service.web.logs import elapsed_ms, note
 
 if TYPE_CHECKING:
@@ -31,7 +28,6 @@ if TYPE_CHECKING:
     from cds_service.store import CardRecord, Store
 
 DISCOVERY_MAX_AGE_S = 300
-_JSON_TYPES = frozenset({"application/json", "text/json", "application/json+fhir"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,30 +128,3 @@ def blueprint(endpoints: Endpoints) -> Blueprint:
         routes.add_url_rule(service, view_func=endpoints.call, methods=["POST"])
         routes.add_url_rule(f"{service}/feedback", view_func=endpoints.feedback, methods=["POST"])
     return routes
-
-
-def json_body() -> Any:
-    """The JSON value of the request's body (GEN-11, GEN-12); raises RequestError, 413 and 415."""
-    media_type = request.mimetype
-    is_json = media_type in _JSON_TYPES or (
-        media_type.startswith("application/") and media_type.endswith("+json")
-    )
-    if not is_json:
-        sent = f"not {short(media_type)}" if media_type else "and the request names none"
-        raise UnsupportedMediaType(
-            f"the body must be JSON, {sent}; send the header Content-Type: {JSON}"
-        )
-    if request.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
-        raise UnsupportedMediaType(
-            "the body is compressed (Content-Encoding), and nothing is unpacked here; "
-            "send it as it is, without that header"
-        )
-    body = request.get_data(cache=False)
-    if len(body) > current_app.config["MAX_BODY_BYTES"]:
-        raise RequestEntityTooLarge
-    return fhir_json.decode(body)
-
-
-def json_answer(value: Any) -> Response:
-    """The value as the body of an answer."""
-    return Response(fhir_json.encode(value), content_type=JSON)

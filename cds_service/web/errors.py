@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from flask import Response, g
+from flask import g
 from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
 from werkzeug.exceptions import (
     BadRequest,
@@ -17,14 +17,13 @@ from werkzeug.exceptions import (
     MethodNotAllowed,
 )  # fmt: skip
 
-from cds_service import fhir_json
 from cds_service.errors import CdsError, NotTrusted, PrefetchUnavailable
 from cds_service.web import logs
+from cds_service.web.json_bodies import json_answer
 
 if TYPE_CHECKING:
-    from flask import Flask
+    from flask import Flask, Response
 
-JSON = "application/json"
 ERROR_CODES = "https://lbp.example.org/fhir/CodeSystem/error-code"
 
 _ISSUES = {
@@ -133,4 +132,4 @@ def _answer(
         "id": outcome_id or str(g.decision_id),
         "issue": [issue],
     }
-    return Response(fhir_json.encode(outcome), status=status, content_type=JSON)
+    return json_answer(outcome, status=status)

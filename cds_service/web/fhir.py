@@ -20,8 +20,8 @@ from cds_service.data.search import parse
 from cds_service.errors import UnknownService, did_you_mean, short
 from cds_service.web.capability import FHIR_JSON, OPERATIONS, statement
 from cds_service.web.cds_hooks import DISCOVERY_MAX_AGE_S
-from cds_service.web.errors import JSON
 from cds_service.web.fhir_operations import Operations, fhir_response
+from cds_service.web.json_bodies import JSON
 from cds_service.web.logs import note
 
 if TYPE_CHECKING:

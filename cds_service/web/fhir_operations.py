@@ -24,7 +24,7 @@ from cds_service.errors import UnknownService, did_you_mean, short
 from cds_service.hooks.chart import Asked, situation
 from cds_service.versions import joined, split
 from cds_service.web.capability import FHIR_JSON
-from cds_service.web.cds_hooks import json_body
+from cds_service.web.json_bodies import json_body
 from cds_service.web.logs import note
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, current_app, render_template, request
 
 from cds_service import fhir_json
 from cds_service.hooks.example_request import example_request
-from cds_service.web.errors import JSON
+from cds_service.web.json_bodies import json_answer
 from cds_service.web.reloading import RELOAD_PROBLEMS
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def page(html: str) -> Response:
 
 
 def _state(state: dict[str, Any], *, status: int = 200) -> Response:
-    response = Response(fhir_json.encode(state), status=status, content_type=JSON)
+    response = json_answer(state, status=status)
     response.cache_control.no_store = True
     return response
 

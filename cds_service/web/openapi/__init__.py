@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, current_app
 
-from cds_service import fhir_json
 from cds_service.web import auth
 from cds_service.web.cds_hooks import kept_for_a_while
-from cds_service.web.errors import JSON
+from cds_service.web.json_bodies import json_answer
 from cds_service.web.openapi.document import Surface, document
 
 if TYPE_CHECKING:
@@ -47,7 +46,6 @@ def blueprint(hooks: HookService, settings: Settings) -> Blueprint:
             verifies_callers=bool(current_app.extensions["tenants"]),
             protects_discovery=settings.discovery == "protected",
         )
-        encoded = fhir_json.encode(document(surface))
-        return kept_for_a_while(Response(encoded, content_type=JSON))
+        return kept_for_a_while(json_answer(document(surface)))
 
     return routes

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from cds_service.hooks.example_request import example_request
 from cds_service.hooks.schemas import feedback_json_schema, request_json_schema
 from cds_service.locales import LANGUAGES
-from cds_service.web.errors import JSON
+from cds_service.web.json_bodies import JSON
 from cds_service.web.openapi import parts
 
 if TYPE_CHECKING:

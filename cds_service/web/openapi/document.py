@@ -9,7 +9,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, cast
 
 from cds_service import fhir_json
-from cds_service.web.errors import JSON
+from cds_service.web.json_bodies import JSON
 from cds_service.web.openapi import cds_hooks_paths, fhir_paths, parts
 
 if TYPE_CHECKING:

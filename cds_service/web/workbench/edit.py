@@ -15,7 +15,7 @@ from werkzeug.exceptions import Conflict, Forbidden, UnprocessableEntity
 
 from cds_service.authoring import lint
 from cds_service.errors import RequestError
-from cds_service.web.cds_hooks import json_answer, json_body
+from cds_service.web.json_bodies import json_answer, json_body
 from cds_service.web.workbench import card_view, completion, guidelines, saving
 from cds_service.web.workbench.drafts import Drafts
 

@@ -17,7 +17,8 @@ from cds_service import fhir_json
 from cds_service.authoring import cases
 from cds_service.errors import RequestError
 from cds_service.hooks.service import PROFILES
-from cds_service.web.cds_hooks import Endpoints, json_answer, json_body
+from cds_service.web.cds_hooks import Endpoints
+from cds_service.web.json_bodies import json_answer, json_body
 from cds_service.web.workbench import card_view, chart, fhir_patients, hook_request, orders, why
 
 if TYPE_CHECKING:
