@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from cds_service.data.fhir_client import FhirReader
     from cds_service.data.plan_library import PlanLibrary
+    from cds_service.data.prefetch import Prefetched
     from cds_service.engine import ActionOutcome, Service
     from cds_service.spans import Tracer
     from cds_service.store import KeptRequest, Store
@@ -50,21 +51,18 @@ _LANGUAGE_OF = {"nl": "nl", "de": "de", "no": "nb"}
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The response to a hook call, its language, the outcome behind it, and the decision to log.
+    """The response to a hook call, its language, what is behind it, and the decision to log.
 
     The decision's `milliseconds` are for the edge to fill in: there is no clock in here.
     `is_recalled` is False when the store did not tell in time what the user overrode before.
-    `fetched` are the prefetch keys that were read from the FHIR server, `unavailable` those that
-    are unknown or not whole (PHI-4).
     """
 
     response: dict[str, Any]
+    data: Prefetched
     outcome: Outcome
     decision: Decision
     language: str
-    is_recalled: bool = True
-    fetched: tuple[str, ...] = ()
-    unavailable: tuple[str, ...] = ()
+    is_recalled: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +71,13 @@ class Question:
 
     service: str
     hook_instance: str
+    data: Prefetched
     situation: Situation
     reader: cards.Reader
-    tenant: Tenant | None = None
-    asking: Asking | None = None
-    deadline: Deadline | None = None
-    kept: KeptRequest | None = None
-    fetched: tuple[str, ...] = ()
-    unavailable: tuple[str, ...] = ()
+    tenant: Tenant | None
+    asking: Asking | None
+    deadline: Deadline
+    kept: KeptRequest | None
 
 
 class HookService:
@@ -219,14 +216,13 @@ class HookService:
         return Question(
             service=service.id,
             hook_instance=str(message["hookInstance"]),
+            data=data,
             situation=situation.of_call(message, data, chosen, now, decision_id),
             reader=cards.Reader(decision_id, language, chosen, now.date()),
             tenant=tenant,
             asking=_asking(message, tenant),
             deadline=deadline,
             kept=kept_request.of(body, data, language) if self.keeps_requests else None,
-            fetched=data.fetched,
-            unavailable=data.unavailable,
         )
 
     def outcome(
@@ -281,20 +277,19 @@ class HookService:
         )
         return Answer(
             response={"cards": shown},
+            data=question.data,
             outcome=outcome,
             decision=decision,
             language=reader.language,
             is_recalled=recalled.is_known,
-            fetched=question.fetched,
-            unavailable=question.unavailable,
         )
 
     def _recall(self, question: Question) -> Recalled:
         """What the user overrode for the patient, if the store tells it in time."""
-        asking, deadline = question.asking, question.deadline
-        if self.store is None or asking is None or deadline is None:
+        if self.store is None or question.asking is None:
             return NOTHING_RECALLED
-        return self.store.recall(asking, min(deadline.remaining(), RECALL_WITHIN_S))
+        remaining = question.deadline.remaining()
+        return self.store.recall(question.asking, min(remaining, RECALL_WITHIN_S))
 
     def feedback(
         self, service_id: str, body: object, *, received: datetime, tenant: str = ""
