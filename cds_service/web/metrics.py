@@ -13,12 +13,14 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, g, request
+from werkzeug.exceptions import NotFound
 
 from cds_service.web.logs import elapsed_ms
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
+PATH = "/metrics"
 DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
 """Where `prometheus_client` looks for the folder in which processes share their counts."""
 
@@ -110,9 +112,15 @@ def blueprint(metrics: Metrics) -> Blueprint:
     """`/metrics`, and the counting of every answer of the application it is registered with."""
     routes = Blueprint("metrics", __name__)
 
-    @routes.get("/metrics", strict_slashes=True)  # a proxy may hold back this very path only
+    @routes.get(PATH, strict_slashes=True)
     def exposition() -> Response:
-        """The counts, for a scraper on the same network; a proxy must not let it out."""
+        """The counts, for a scraper on the same network; a proxy must not let it out.
+
+        It may hold back this very path only, so that `//metrics` and `/%6detrics` are another one.
+        """
+        asked: str = request.environ.get("RAW_URI", request.path)
+        if asked.partition("?")[0] != PATH:
+            raise NotFound
         body, media_type = metrics.exposition()
         response = Response(body, content_type=media_type)
         response.cache_control.no_store = True

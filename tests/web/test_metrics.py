@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 
 import pytest
+from contract import wire
 from contract.clients import serving
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -37,6 +38,15 @@ def counted(client):
 @pytest.mark.parametrize("path", ["/metrics/", "/Metrics", "/nl/metrics", "/metrics%2f"])
 def test_no_other_path_has_the_counts(client, path):
     assert client.get(path).status == 404
+
+
+@pytest.mark.requirement("H1", "H3")
+@pytest.mark.parametrize(
+    "target", ["//metrics", "/%6detrics", "/./metrics", "http://x/metrics", "/metrics%3f"]
+)
+def test_no_other_spelling_of_the_path_has_the_counts(server, target):
+    reply = wire.send(server, wire.request(target, method="GET", head=b"", body=b""))
+    assert reply.status == 404
 
 
 def test_calls_are_counted_by_route_and_status(counted, client, address, message):
