@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 NO_RULE = "unknown card"
 NO_REASON = "-"
+_LONGEST_REASON = 60  # the client chose it, and one code must not widen every line of the table
 QUIET, SHADOW = "quiet", "shadow"
 
 
@@ -38,12 +39,12 @@ def lines(
 ) -> list[Line]:
     """The counts of feedback events, quiet cards and those in shadow (`store.export`), in order."""
     counted = Counter(
-        (rule, event["at"][:7], event["outcome"], event.get("reason_code") or NO_REASON)
+        (rule, _month(event), event["outcome"], _reason(event.get("reason_code")))
         for event in events
         for rule in event["rules"] or [NO_RULE]
     )
     counted.update(
-        (rule, card["at"][:7], QUIET, card["quieted"]["reason"] or NO_REASON)
+        (rule, card["at"][:7], QUIET, _reason(card["quieted"]["reason"]))
         for card in quiet
         for rule in card["rules"]
     )
@@ -53,6 +54,19 @@ def lines(
         for rule in card["rules"] or [NO_RULE]
     )
     return sorted(Line(*key, count) for key, count in counted.items())
+
+
+def _month(event: Mapping[str, Any]) -> str:
+    """When it happened; a client's clock that is ahead moves nothing behind its arrival."""
+    return str(min(event["at"], event["received"]))[:7]
+
+
+def _reason(code: str | None) -> str:
+    """A reason as one short word of the table, without what moves a terminal's cursor."""
+    if not code:
+        return NO_REASON
+    shown = "".join(sign if sign.isprintable() else "\ufffd" for sign in code[:_LONGEST_REASON])
+    return shown if len(code) <= _LONGEST_REASON else f"{shown}…"
 
 
 def as_text(report: Sequence[Line]) -> str:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from xml.etree import ElementTree as ET
 
+import pytest
+
 from cds_service.authoring import feedback_plot, feedback_report
 
 
 def event(month="2024-06", outcome="overridden", rules=("lbpR16",), **members):
-    return {"at": f"{month}-03T10:00:00+00:00", "outcome": outcome, "rules": rules, **members}
+    at = f"{month}-03T10:00:00+00:00"
+    return {"at": at, "received": at, "outcome": outcome, "rules": rules, **members}
 
 
 EVENTS = [
@@ -50,6 +53,27 @@ def test_a_quiet_card_is_counted_under_the_reason_of_its_override():
 def test_a_reason_from_outside_becomes_no_formula():
     report = feedback_report.lines([event(reason_code="=HYPERLINK(0)")])
     assert ",'=HYPERLINK(0),1\n" in feedback_report.as_csv(report)
+
+
+@pytest.mark.parametrize(
+    ("code", "shown"),
+    [
+        ("\x1b[2Jgone", "\ufffd[2Jgone"),
+        ("a\nlbpR01  2024-06  accepted  -  900", "a\ufffdlbpR01  2024-06  accepted  -  900"),
+        ("\u202eabc", "\ufffdabc"),
+        ("x" * 1_000_000, "x" * 60 + "…"),
+        ("schmerzärmer", "schmerzärmer"),
+    ],
+    ids=["terminal", "line", "direction", "length", "letters"],
+)
+def test_a_reason_from_outside_is_one_short_word_of_the_table(code, shown):
+    (line,) = feedback_report.lines([event(reason_code=code)])
+    assert line.reason == shown
+
+
+def test_a_client_whose_clock_is_ahead_is_counted_when_its_message_came():
+    (line,) = feedback_report.lines([event("9999-12", received="2024-06-03T10:00:00+00:00")])
+    assert line.month == "2024-06"
 
 
 def test_the_table_has_a_line_for_each_count():
