@@ -36,8 +36,11 @@ PUBLICLY_KNOWN = frozenset(
 
 
 def thumbprint(key: Mapping[str, Any]) -> str:
-    """The SHA-256 thumbprint of a key without problems (RFC 7638)."""
-    members = {name: key[name] for name in _MEMBERS[key["kty"]]}
+    """The SHA-256 thumbprint of a key without problems (RFC 7638).
+
+    Of its numbers, however they are written: with leading zeros or padding it is the same key.
+    """
+    members = {name: _canonical(key, name) for name in _MEMBERS[key["kty"]]}
     canonical = json.dumps(members, separators=(",", ":"), sort_keys=True)
     digest = hashlib.sha256(canonical.encode()).digest()
     return urlsafe_b64encode(digest).rstrip(b"=").decode()
@@ -45,7 +48,7 @@ def thumbprint(key: Mapping[str, Any]) -> str:
 
 def problem(key: object, *, allow_publicly_known: bool = False) -> str | None:
     """Why this key verifies nothing here, as the end of a sentence; None when it does."""
-    if not isinstance(key, dict) or key.get("kty") not in _MEMBERS:
+    if not isinstance(key, dict) or str(key.get("kty")) not in _MEMBERS:
         return "is no RSA or EC key"
     if any(name in key for name in _PRIVATE):
         return "holds its private half; give the public one, and replace the pair"
@@ -86,6 +89,15 @@ def _number_problem(key: Mapping[str, Any]) -> str | None:
     if not LEAST_RSA_BITS <= modulus.bit_length() <= MOST_RSA_BITS:
         return f"has not {LEAST_RSA_BITS} to {MOST_RSA_BITS} bits"
     return None if exponent > 2 and exponent % 2 else "has an exponent that is no odd number over 2"
+
+
+def _canonical(key: Mapping[str, Any], name: str) -> str:
+    """A member as RFC 7518 wants it written."""
+    if name in {"crv", "kty"}:
+        return str(key[name])
+    number = _number(key[name])
+    digits = number.lstrip(b"\0") if key["kty"] == "RSA" else number
+    return urlsafe_b64encode(digits).rstrip(b"=").decode()
 
 
 def _number(value: object) -> bytes:

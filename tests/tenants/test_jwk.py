@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64decode
+
 import pytest
-from client_keys import key
+from client_keys import base64url, key
 
 from cds_service.tenants import jwk
 
@@ -42,6 +44,32 @@ def test_the_thumbprint_depends_on_the_key_alone() -> None:
 def test_a_key_whose_private_half_is_published_verifies_nothing(known: dict[str, str]) -> None:
     assert jwk.problem(known) == "has a private half that everybody knows"
     assert jwk.problem(known, allow_publicly_known=True) is None
+
+
+PADDED = {**RFC_7638, "n": RFC_7638["n"] + "=="}
+STANDARD_ALPHABET = {**RFC_7638, "n": RFC_7638["n"].replace("-", "+").replace("_", "/")}
+LEADING_ZERO = {
+    **RFC_7638,
+    "n": base64url(b"\0" + urlsafe_b64decode(RFC_7638["n"] + "==")),
+}
+LONG_EXPONENT = {**RFC_7638, "e": "AAEAAQ"}
+SPARE_BITS = {**RFC_7515, "x": RFC_7515["x"][:-1] + "V"}
+
+
+@pytest.mark.requirement("C11")
+@pytest.mark.parametrize(
+    "known",
+    [PADDED, STANDARD_ALPHABET, LEADING_ZERO, LONG_EXPONENT, SPARE_BITS],
+    ids=["padded", "standard alphabet", "leading zero", "long exponent", "spare bits"],
+)
+def test_a_published_key_is_known_however_its_numbers_are_written(known: dict[str, str]) -> None:
+    assert jwk.problem(known) == "has a private half that everybody knows"
+
+
+@pytest.mark.requirement("C10")
+@pytest.mark.parametrize("kty", [["RSA"], {"RSA": 1}, None, 1])
+def test_a_type_that_is_no_text_is_no_key(kty: object) -> None:
+    assert jwk.problem({**RFC_7638, "kty": kty}) == "is no RSA or EC key"
 
 
 @pytest.mark.requirement("C11")
