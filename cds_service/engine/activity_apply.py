@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cds_service.engine.apply import apply
-from cds_service.engine.outcome import Verdict
-from cds_service.engine.plan_definition import Action, Plan
+from cds_service.engine.apply import evaluation_of, request_of
 from cds_service.engine.wording import with_words
-from cds_service.errors import RequestError, Where
-from cds_service.messages import DEFAULT_LANGUAGE, Text
+from cds_service.errors import EvaluationError, RequestError
+from cds_service.messages import DEFAULT_LANGUAGE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,48 +17,18 @@ if TYPE_CHECKING:
 
 
 def apply_activity(activity: Activity, situation: Situation) -> Mapping[str, Any]:
-    """The request resource of this activity, as a plan of nothing else would propose it.
+    """The request resource of this activity, as an action that has nothing else would propose it.
 
     Raises RequestError when a dynamic value cannot be computed from this data.
     """
-    (outcome,) = apply(_plan_of(activity), situation).actions
-    if outcome.verdict is Verdict.ERROR:
-        raise RequestError(f"the activity cannot be applied to this data: {outcome.note}")
-    resource: Mapping[str, Any] = with_words(outcome.resource, DEFAULT_LANGUAGE)
-    return resource
-
-
-def _plan_of(activity: Activity) -> Plan:
-    """A plan with one action, without conditions, that is this activity."""
-    name = str(activity.json.get("id", "activity"))
-    action = Action(
-        key=name,
-        json={},
-        where=Where(),
-        title=None,
-        description=None,
-        conditions=(),
-        first_match=False,
-        grouping=None,
-        for_each=None,
-        resource=None,
-        dynamic_values=(),
-        placeholders={},
-        documentation=(),
-        code=None,
-        override_reasons=(),
-        definition=activity,
-        actions=(),
-    )
-    return Plan(
-        id=name,
-        canonical=activity.canonical,
-        version=None,
-        title=Text(name, {}),
-        publisher=None,
-        topic=None,
-        json={},
-        actions=(action,),
-        budget=None,
-        frame=None,
-    )
+    evaluation = evaluation_of(situation)
+    try:
+        scope = evaluation.bind(action={})
+        resource = request_of(activity, situation, activity.canonical, scope)
+    except EvaluationError as error:
+        message = f"the activity cannot be applied to this data: {error.message}"
+        raise RequestError(message) from None
+    finally:
+        evaluation.forget()
+    worded: Mapping[str, Any] = with_words(resource, DEFAULT_LANGUAGE)
+    return worded

@@ -79,13 +79,7 @@ def apply(
     `known` holds, by path, what nearly the same plan came to for the same situation: an action
     that is the very same object in both is not judged again.
     """
-    evaluation = Evaluation(
-        variables=situation.variables,
-        now=situation.now,
-        resolve=situation.resolve,
-        resource=situation.resource,
-        focus=Incomplete() if situation.resource is None else situation.resource,
-    )
+    evaluation = evaluation_of(situation)
     try:
         run = _Run(situation, known)
         actions = run.judge_all(plan.actions, plan, plan.id, evaluation, first_match=False)
@@ -95,6 +89,36 @@ def apply(
         return replace(outcome, since=_day(plan.quieting.since, evaluation))
     finally:
         evaluation.forget()
+
+
+def evaluation_of(situation: Situation) -> Evaluation:
+    """What the expressions of one `$apply` are evaluated in; the focus is the subject."""
+    return Evaluation(
+        variables=situation.variables,
+        now=situation.now,
+        resolve=situation.resolve,
+        resource=situation.resource,
+        focus=Incomplete() if situation.resource is None else situation.resource,
+    )
+
+
+def request_of(
+    activity: Activity, situation: Situation, path: str, evaluation: Evaluation
+) -> dict[str, Any]:
+    """The request resource of an activity, with its dynamic values; `path` makes its id.
+
+    Raises EvaluationError when one of them cannot be computed from this data.
+    """
+    resource = instantiate(
+        activity,
+        id_=str(uuid5(situation.decision_id, path)),
+        subject=situation.subject,
+        encounter=situation.encounter,
+        requester=situation.practitioner,
+    )
+    for value in activity.dynamic_values:
+        set_value(resource, value.path, _values(value, evaluation))
+    return resource
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,15 +276,7 @@ class _Run:
         elif isinstance(action.definition, Questionnaire):
             resource = dict(action.definition.json)
         elif isinstance(action.definition, Activity):
-            resource = instantiate(
-                action.definition,
-                id_=str(uuid5(self.situation.decision_id, path)),
-                subject=self.situation.subject,
-                encounter=self.situation.encounter,
-                requester=self.situation.practitioner,
-            )
-            for value in action.definition.dynamic_values:
-                set_value(resource, value.path, _values(value, evaluation))
+            resource = request_of(action.definition, self.situation, path, evaluation)
         for value in action.dynamic_values:
             found = _values(value, evaluation)
             if resource is None or is_of_action(value.path):
