@@ -21,7 +21,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cds_service.fhirpath.parser import parse
+from cds_service.authoring.expressions import tree_of
 from cds_service.fhirpath.syntax import (
     Call,
     Index,
@@ -99,7 +99,7 @@ class UnknownRule:
     def can_be_unknown(self, text: str, items: Iterable[str] = ()) -> bool:
         """Whether the condition may come out unknown; `items` are the for-each names around it."""
         names = _Names(UNSURE, dict.fromkeys(items, SURE))
-        return self._doubt(parse(text), names).is_any
+        return self._doubt(tree_of(text), names).is_any
 
     def _doubt(self, node: Syntax, names: _Names) -> Doubt:
         return _RULES[type(node)](self, node, names)
@@ -130,7 +130,7 @@ class UnknownRule:
 
     def _bodies(self, name: str, names: _Names) -> Doubt:
         """The worst of the definitions that have this name."""
-        return _either(self._doubt(parse(place.text), names) for place in self._definitions[name])
+        return _either(self._doubt(tree_of(place.text), names) for place in self._definitions[name])
 
     def member(self, _node: Any, names: _Names) -> Doubt:
         """An element of the focus: it may be missing."""
@@ -174,7 +174,7 @@ class UnknownRule:
         given = [self._doubt(part, names) for part in node.arguments]
         bound = dict(zip(place.parameters or (), given, strict=False))
         self._underway.append(node.name)
-        found = self._doubt(parse(place.text), _Names(receiver, {**names.bound, **bound}))
+        found = self._doubt(tree_of(place.text), _Names(receiver, {**names.bound, **bound}))
         self._underway.pop()
         return found
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cds_service.engine.plan_definition import ActionKey
     from cds_service.engine.source import Element, Source
     from cds_service.errors import Where
+    from cds_service.fhirpath.syntax import Syntax
 
 Kind = Literal["condition", "for-each", "definition"]
 
@@ -154,9 +155,14 @@ class Mentions:
 
 
 @lru_cache(maxsize=8192)  # a guideline has some 1,500 expressions
+def tree_of(text: str) -> Syntax:
+    """The syntax tree of an expression; raises ExpressionError for what is none."""
+    return parse(text)
+
+
 def mentions(text: str) -> Mentions:
     """What an expression mentions; raises ExpressionError for what is none."""
-    tree = parse(text)
+    tree = tree_of(text)
     return Mentions(names_in(tree), texts_in(tree))
 
 

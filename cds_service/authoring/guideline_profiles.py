@@ -7,10 +7,9 @@ No patient is at hand: a condition is known only where the profile decides it, a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from cds_service.fhirpath.parser import parse
+from cds_service.authoring.expressions import tree_of
 from cds_service.fhirpath.syntax import Call, Literal, Operation, Path, Syntax, Variable
 from cds_service.hooks.cards import INDICATORS, indicator_of
 
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from cds_service.engine.plan_definition import Action
-
-_tree = lru_cache(maxsize=4096)(parse)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +28,11 @@ class Profile:
 
     def allows(self, action: Action) -> bool:
         """Whether the action's own conditions can hold in this profile."""
-        return not any(self.truth(_tree(item.text)) is False for item in action.conditions)
+        return not any(self.truth(tree_of(item.text)) is False for item in action.conditions)
 
     def demands(self, action: Action) -> bool:
         """Whether the action's own conditions all hold in this profile, whoever the patient is."""
-        return all(self.truth(_tree(item.text)) is True for item in action.conditions)
+        return all(self.truth(tree_of(item.text)) is True for item in action.conditions)
 
     def indicators(self, action: Action) -> list[str]:
         """The indicators that a card can have in this profile, most urgent first."""
@@ -43,7 +40,7 @@ class Profile:
         found: set[str | None] = {written}
         for value in action.dynamic_values:
             if value.path == "action.priority" and value.expression is not None:
-                found = self._literals(_tree(value.expression.text))
+                found = self._literals(tree_of(value.expression.text))
         shown = {indicator_of(item or written) for item in found}
         return [indicator for indicator in INDICATORS if indicator in shown]
 
@@ -54,7 +51,7 @@ class Profile:
         if isinstance(node, Operation):
             return self._operation(node)
         if isinstance(node, Variable) and node.name in self.definitions:
-            return self.truth(_tree(self.definitions[node.name]))
+            return self.truth(tree_of(self.definitions[node.name]))
         if isinstance(node, Path) and isinstance(node.right, Call):
             return _tested(node.right.name, self.truth(node.left))
         return None
@@ -89,7 +86,7 @@ class Profile:
         if isinstance(node, Call) and node.name == "iif":
             return self._chosen(*node.arguments)
         if isinstance(node, Variable) and node.name in self.definitions:
-            return self._literals(_tree(self.definitions[node.name]))
+            return self._literals(tree_of(self.definitions[node.name]))
         return {None}
 
     def _chosen(

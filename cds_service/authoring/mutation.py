@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from cds_service.authoring.expressions import mentions, reach, uses
+from cds_service.authoring.expressions import mentions, reach, tree_of, uses
 from cds_service.fhirpath import Quantity
 from cds_service.fhirpath.lexer import tokens
-from cds_service.fhirpath.parser import parse
 from cds_service.fhirpath.syntax import Call, Literal, Operation, Path, walk
 
 if TYPE_CHECKING:
@@ -93,7 +92,7 @@ def mutants(found: Sequence[Place], value_sets: Callable[[str], bool]) -> list[M
         if place.kind != "definition" or place.name in decisive:
             changes = edits(place.text, value_sets)
             if place.kind == "condition":
-                idle = _idle_ends(parse(place.text))
+                idle = _idle_ends(tree_of(place.text))
                 changes = (e for e in changes if e.kind != "unknown" or e.end not in idle)
             every.extend(_numbered(place, changes))
     return every
@@ -132,7 +131,7 @@ def _numbered(place: Place, changes: Iterable[Edit]) -> Iterator[Mutant]:
 
 def edits(text: str, value_sets: Callable[[str], bool]) -> Iterator[Edit]:
     """Every change of an expression that keeps it an expression, in the order of the text."""
-    tree = parse(text)
+    tree = tree_of(text)
     found = [edit for node in walk(tree) for edit in _edits_of(node, text, value_sets)]
     yield from sorted(found, key=lambda edit: (edit.start, edit.end, edit.new))
 
