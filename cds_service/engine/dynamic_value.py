@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from cds_service.engine.dynamic_path import Step, steps_of
 from cds_service.engine.typed_value import choice_for, json_of
-from cds_service.engine.wording import in_english
 from cds_service.errors import EvaluationError
-from cds_service.fhirpath import Message, Node, Quantity, Temporal
+from cds_service.fhirpath import Node
 from cds_service.fhirpath.model import Element, element_shape, elements_of
 
 if TYPE_CHECKING:
@@ -104,15 +103,6 @@ def _chosen(target: dict[str, Any], element: Element, values: Sequence[Any]) -> 
     if values:
         return choice_for(values[0], element.types)
     return next((kind for key, kind in element.choices if key in target), None)
-
-
-def to_json(value: Any) -> Any:
-    """A value of FHIRPath as it is told: dates as text, quantities as objects, others unchanged."""
-    if isinstance(value, Quantity):
-        return {"value": value.value, "unit": value.unit}
-    if isinstance(value, Message):
-        return in_english(value)
-    return str(value).removeprefix("T") if isinstance(value, Temporal) else value
 
 
 def _descend(

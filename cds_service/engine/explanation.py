@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cds_service.engine.dynamic_value import to_json
 from cds_service.engine.outcome import Verdict
 from cds_service.engine.wording import in_english, worded
-from cds_service.fhirpath import Message
+from cds_service.fhirpath import Message, Quantity, Temporal
 from cds_service.messages import DEFAULT_LANGUAGE
 
 if TYPE_CHECKING:
@@ -217,7 +216,7 @@ def _condition_json(outcome: ConditionOutcome) -> dict[str, Any]:
 def _trace_json(trace: Trace) -> dict[str, Any]:
     json: dict[str, Any] = {
         "expression": trace.text,
-        "value": [to_json(item) for item in trace.value if not isinstance(item, dict)],
+        "value": [_value_json(item) for item in trace.value if not isinstance(item, dict)],
     }
     if trace.unknown:
         json["unknown"] = True
@@ -226,3 +225,15 @@ def _trace_json(trace: Trace) -> dict[str, Any]:
     if trace.children:
         json["parts"] = [_trace_json(child) for child in trace.children]
     return json
+
+
+def _value_json(value: Any) -> Any:
+    """A value for its reader: dates as text, and of a quantity what was written, without its code.
+
+    What stands in requests is FHIR, made by `typed_value`.
+    """
+    if isinstance(value, Quantity):
+        return {"value": value.value, "unit": value.unit}
+    if isinstance(value, Message):
+        return in_english(value)
+    return str(value).removeprefix("T") if isinstance(value, Temporal) else value
