@@ -151,8 +151,7 @@ class FhirReader:
         url = f"{server.base.rstrip('/')}/{query}"
         if not outbound.is_below(url, server.base):
             return Answer((), "the query leads outside the FHIR server")
-        limits = _Limits(deadline, allowance or Allowance())
-        return self._pages(server, url, (), limits)
+        return self._pages(server, url, (), deadline, allowance)
 
     def follow(
         self,
@@ -164,16 +163,17 @@ class FhirReader:
         """`bundle`, the first page of a search, and the pages that its `next` links lead to."""
         if reason := self.refusal(server):
             return Answer((bundle,), reason)
-        limits = _Limits(deadline, allowance or Allowance())
-        return self._pages(server, f"{server.base.rstrip('/')}/", (bundle,), limits)
+        return self._pages(server, f"{server.base.rstrip('/')}/", (bundle,), deadline, allowance)
 
     def _pages(
         self,
         server: FhirServer,
         url: str,
         first: tuple[Mapping[str, Any], ...],
-        limits: _Limits,
+        deadline: Deadline,
+        allowance: Allowance | None,
     ) -> Answer:
+        limits = _Limits(deadline, allowance or Allowance())
         host = urlsplit(server.base).hostname or ""
         with self._tracer.span("fhir.read", host=host) as span:
             answer = self._read(server, url, first, limits)
