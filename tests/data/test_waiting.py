@@ -28,14 +28,24 @@ def waiting(clock):
     return Waiting(clock)
 
 
+def assert_shut(waiting):
+    with pytest.raises(NoAnswer, match="keeps other reads waiting"), waiting.reading("a"):
+        pass
+
+
+def read_twice_at_once(waiting):
+    """Raises NoAnswer while the server is shut: it is then asked by one read at a time."""
+    with waiting.reading("a"), waiting.reading("a"):
+        pass
+
+
 @pytest.mark.requirement("A5")
 def test_beside_many_late_reads_no_further_one_begins(waiting, clock):
     with ExitStack() as reads:
         for _ in range(MOST_LATE):
             reads.enter_context(waiting.reading("a"))
         clock.now = 2 * LATE_S
-        with pytest.raises(NoAnswer, match="keeps other reads waiting"), waiting.reading("a"):
-            pass
+        assert_shut(waiting)
 
 
 def test_another_server_is_read_meanwhile(waiting, clock):
@@ -60,15 +70,16 @@ def end_late_without_answer(waiting, clock, count=MOST_LATE):
             raise NoAnswer("not in time")
 
 
+def end_without_time_of_its_own(waiting):
+    with contextlib.suppress(NotInTime), waiting.reading("a"):
+        raise NotInTime("did not answer in time")
+
+
 @pytest.mark.requirement("A5")
 def test_once_the_late_ones_are_over_one_read_looks_whether_it_answers(waiting, clock):
     end_late_without_answer(waiting, clock)
-    with (
-        waiting.reading("a"),
-        pytest.raises(NoAnswer, match="keeps other reads waiting"),
-        waiting.reading("a"),
-    ):
-        pass
+    with waiting.reading("a"):
+        assert_shut(waiting)
 
 
 @pytest.mark.requirement("A5")
@@ -77,24 +88,21 @@ def test_an_answer_opens_the_server_again(waiting, clock, seconds):
     end_late_without_answer(waiting, clock)
     with waiting.reading("a"):
         clock.now += seconds
-    with waiting.reading("a"), waiting.reading("a"):
-        pass
+    read_twice_at_once(waiting)
 
 
 def test_a_refusal_that_comes_soon_is_an_answer_too(waiting, clock):
     end_late_without_answer(waiting, clock)
     with contextlib.suppress(NoAnswer), waiting.reading("a"):
         raise NoAnswer("does not allow this read (403)")
-    with waiting.reading("a"), waiting.reading("a"):
-        pass
+    read_twice_at_once(waiting)
 
 
 def test_a_read_without_time_of_its_own_says_nothing(waiting, clock):
     end_late_without_answer(waiting, clock)
-    with contextlib.suppress(NoAnswer), waiting.reading("a"):
-        raise NotInTime("did not answer in time")
-    with pytest.raises(NoAnswer), waiting.reading("a"), waiting.reading("a"):
-        pass
+    end_without_time_of_its_own(waiting)
+    with pytest.raises(NoAnswer):
+        read_twice_at_once(waiting)
 
 
 def test_late_reads_count_only_in_a_row(waiting, clock):
@@ -102,24 +110,20 @@ def test_late_reads_count_only_in_a_row(waiting, clock):
     with waiting.reading("a"):
         pass
     end_late_without_answer(waiting, clock, MOST_LATE - 1)
-    with waiting.reading("a"), waiting.reading("a"):
-        pass
+    read_twice_at_once(waiting)
 
 
 def test_a_server_that_is_asked_seldom_is_always_asked(waiting, clock):
     end_late_without_answer(waiting, clock)
     clock.now += 2 * REMEMBERED_S
-    with waiting.reading("a"), waiting.reading("a"):
-        pass
+    read_twice_at_once(waiting)
 
 
 def test_a_read_without_time_of_its_own_brings_nothing_back(waiting, clock):
     end_late_without_answer(waiting, clock)
     clock.now += 2 * REMEMBERED_S
-    with contextlib.suppress(NoAnswer), waiting.reading("a"):
-        raise NotInTime("did not answer in time")
-    with waiting.reading("a"), waiting.reading("a"):
-        pass
+    end_without_time_of_its_own(waiting)
+    read_twice_at_once(waiting)
 
 
 def test_servers_of_long_ago_are_forgotten(waiting, clock):
