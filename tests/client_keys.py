@@ -12,12 +12,16 @@ import time
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
 
 _HASHES = {"256": hashes.SHA256, "384": hashes.SHA384, "512": hashes.SHA512}
 _CURVES = {"ES256": ec.SECP256R1, "ES384": ec.SECP384R1, "ES512": ec.SECP521R1}
@@ -127,3 +131,16 @@ def claims(audience: str, issuer: str, **members: Any) -> dict[str, Any]:
         "jti": str(uuid4()),
         **members,
     }
+
+
+def write_tenants(folder: Path, audience: str, issuers: Mapping[str, str], by: ClientKey) -> Path:
+    """A tenants file that knows these issuers, by the name of the tenant, by their one key."""
+    (folder / "keys.json").write_text(json.dumps({"keys": [by.jwk()]}))
+    written = folder / "tenants.toml"
+    tables = (
+        f'[tenants.{name}]\nissuers = ["{issuer}"]\naudience = "{audience}"\n'
+        'jwks_file = "keys.json"\n'
+        for name, issuer in issuers.items()
+    )
+    written.write_text("\n".join(tables))
+    return written

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import tls_proxy
-from client_keys import Token, claims, key
+from client_keys import Token, claims, key, write_tenants
 from contract.clients import serving
 
 if TYPE_CHECKING:
@@ -38,12 +38,7 @@ def port() -> int:
 def behind(tmp_path_factory: pytest.TempPathFactory, port: int) -> Iterator[Server]:
     """The service as a hospital has it: it knows its client and the address that all use."""
     folder = tmp_path_factory.mktemp("service")
-    (folder / "keys.json").write_text(json.dumps({"keys": [key().jwk()]}))
-    tenants = folder / "tenants.toml"
-    tenants.write_text(
-        f'[tenants.hospital]\nissuers = ["{ISSUER}"]\naudience = "https://localhost:{port}"\n'
-        'jwks_file = "keys.json"\n'
-    )
+    tenants = write_tenants(folder, f"https://localhost:{port}", {"hospital": ISSUER}, key())
     yield from serving(folder, TENANTS=str(tenants), WORKERS="1")
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner
-from client_keys import base64url, key
+from client_keys import base64url, key, write_tenants
 from conformance.small_service import SmallService
 from contract.clients import REPOSITORY, serving
 
@@ -145,12 +145,7 @@ def own_service(tmp_path_factory) -> Iterator[tuple[str, Path]]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         base = f"http://127.0.0.1:{free.getsockname()[1]}"
-    (folder / "keys.json").write_text(json.dumps({"keys": [key("static").jwk()]}))
-    tenants = folder / "tenants.toml"
-    tenants.write_text(
-        f'[tenants.kit]\nissuers = ["https://kit.example.org"]\naudience = "{base}"\n'
-        'jwks_file = "keys.json"\n'
-    )
+    tenants = write_tenants(folder, base, {"kit": "https://kit.example.org"}, key("static"))
     for _ in serving(folder, TENANTS=str(tenants), PORT=base.rpartition(":")[2]):
         yield base, private_jwk(folder / "private.json")
 

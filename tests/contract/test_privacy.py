@@ -6,11 +6,9 @@ hookInstance, which the client makes, and a clinician's own comment on a card, i
 
 from __future__ import annotations
 
-import json
-
 import pytest
 import requests
-from client_keys import Token, claims, key
+from client_keys import Token, claims, key, write_tenants
 from contract.canaries import CANARIES, COMMENT, files, found_in, send
 from contract.clients import serving
 
@@ -54,11 +52,8 @@ def test_where_requests_are_kept_the_store_alone_has_them_and_without_tokens(tmp
 @pytest.mark.slow
 @pytest.mark.requirement("H1", "SEC-27", "SEC-28")
 def test_nothing_of_a_refused_call_stays(tmp_path):
-    (tmp_path / "keys.json").write_text(json.dumps({"keys": [key("private-life").jwk()]}))
-    (tmp_path / "tenants.toml").write_text(
-        '[tenants.a]\nissuers = ["https://ehr.example.org"]\n'
-        'audience = "https://cds.example.org"\njwks_file = "keys.json"\n'
-    )
-    forged = Token(key("a-stranger"), claims(CANARIES["query"], "https://ehr.example.org"))
+    issuer = "https://ehr.example.org"
+    write_tenants(tmp_path, "https://cds.example.org", {"a": issuer}, key("private-life"))
+    forged = Token(key("a-stranger"), claims(CANARIES["query"], issuer))
     seen, commented = leaks(tmp_path, forged.text(), TENANTS="tenants.toml")
     assert (seen, commented) == ([], set())

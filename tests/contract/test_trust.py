@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
-from client_keys import Token, claims, key
+from client_keys import Token, claims, key, write_tenants
 from contract.clients import serving
 
 if TYPE_CHECKING:
@@ -24,12 +23,7 @@ VIEW = "/cds-services/low-back-pain-patient-view"
 @pytest.fixture(scope="module")
 def trusting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("trusting")
-    (folder / "keys.json").write_text(json.dumps({"keys": [key().jwk()]}))
-    tenants = folder / "tenants.toml"
-    tenants.write_text(
-        f'[tenants.hospital]\nissuers = ["{ISSUER}"]\naudience = "{AUDIENCE}"\n'
-        'jwks_file = "keys.json"\n'
-    )
+    tenants = write_tenants(folder, AUDIENCE, {"hospital": ISSUER}, key())
     yield from serving(folder, TENANTS=str(tenants), HOST="0.0.0.0", WORKERS="4")
 
 

@@ -9,7 +9,7 @@ import time
 from contextlib import closing
 
 import pytest
-from client_keys import Token, claims, key
+from client_keys import Token, claims, key, write_tenants
 from contract.clients import REPOSITORY, serving
 
 pytestmark = pytest.mark.slow
@@ -111,18 +111,12 @@ def test_a_hangup_with_broken_guidelines_changes_nothing(tmp_path, plans):
 @pytest.mark.requirement("SEC-18", "SEC-33", "C12")
 def test_a_hangup_locks_out_a_client_that_was_taken_off_the_list(tmp_path, plans):
     issuers = {name: f"https://{name}.example.org" for name in ("hospital", "practice")}
-    tables = [
-        f'[tenants.{name}]\nissuers = ["{issuer}"]\naudience = "https://cds.example.org"\n'
-        'jwks_file = "keys.json"\n'
-        for name, issuer in issuers.items()
-    ]
-    (tmp_path / "keys.json").write_text(json.dumps({"keys": [key().jwk()]}))
-    tenants = tmp_path / "tenants.toml"
-    tenants.write_text("\n".join(tables))
+    audience = "https://cds.example.org"
+    tenants = write_tenants(tmp_path, audience, issuers, key())
     view = "/cds-services/low-back-pain-patient-view"
 
     def status(server, name):
-        made = Token(key(), claims(f"https://cds.example.org{view}", issuers[name])).text()
+        made = Token(key(), claims(audience + view, issuers[name])).text()
         bearer = {"Authorization": f"Bearer {made}"}
         return server.open("POST", view, json={}, headers=bearer).status
 
@@ -131,7 +125,7 @@ def test_a_hangup_locks_out_a_client_that_was_taken_off_the_list(tmp_path, plans
         server = next(servers)
         assert [status(server, name) for name in issuers] == [400, 400]
 
-        tenants.write_text(tables[0])
+        write_tenants(tmp_path, audience, {"hospital": issuers["hospital"]}, key())
         server.process.send_signal(signal.SIGHUP)
 
         end = time.monotonic() + WITHIN_S
