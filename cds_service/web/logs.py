@@ -10,12 +10,14 @@ import logging
 import sys
 import threading
 import traceback
+from datetime import UTC, datetime
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import structlog
 from flask import g, request
+from flask.logging import default_handler
 
 from cds_service import fhir_json
 
@@ -101,16 +103,37 @@ class WithoutText(logging.Filter):
         """Let every record pass, without texts of exceptions."""
         error = record.exc_info[1] if record.exc_info else None
         if error is not None:
-            record.msg, record.args = fhir_json.encode({"bug": bug(error)}).decode(), ()
+            facts = {"bug": bug(error)}
+            record.__dict__["facts"] = facts  # as `extra` does, for AsLines
+            record.msg, record.args = fhir_json.encode(facts).decode(), ()
             record.exc_info = record.exc_text = None
         return True
+
+
+class AsLines(logging.Formatter):
+    """What gunicorn, Flask or a thread logs as one JSON line, as the events of requests are (G5).
+
+    A record with `facts` is told by them, any other by its message.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        facts: dict[str, Any] = getattr(record, "facts", None) or {"message": record.getMessage()}
+        told = {"event": "server", **facts, "level": record.levelname.lower()}
+        moment = datetime.fromtimestamp(record.created, UTC).isoformat().replace("+00:00", "Z")
+        return fhir_json.encode(told | {"timestamp": moment}).decode()
 
 
 def withhold_texts() -> None:
     """For this process: no text of an exception from gunicorn or from a thread that ended by it."""
     logging.getLogger("gunicorn.error").addFilter(WithoutText())
+    default_handler.setFormatter(AsLines())  # of Flask
     logger = logging.getLogger("cds_service.threads")
     logger.addFilter(WithoutText())
+    lines = logging.StreamHandler()
+    lines.setFormatter(AsLines())
+    logger.addHandler(lines)
+    logger.propagate = False
 
     def ended(ending: threading.ExceptHookArgs) -> None:
         error = ending.exc_value

@@ -14,7 +14,7 @@ from cds_service import collecting
 from cds_service.authoring.followed_library import FollowedLibrary
 from cds_service.web import LENT_PLACES, create_app, logs, metrics, telemetry
 from cds_service.web.reloading import Reloading
-from cds_service.web.worker import Worker
+from cds_service.web.worker import ServerLog, Worker
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -113,6 +113,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             "graceful_timeout": _STOP_WITHIN_S,
             "keepalive": 5,
             "loglevel": "warning",
+            "logger_class": ServerLog,
             "control_socket_disable": True,
             "when_ready": self._announce,
             "post_fork": self._follow,

@@ -12,6 +12,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 from gunicorn.http import errors as http_errors  # type: ignore[import-untyped]
 
 from cds_service import fhir_json
@@ -31,6 +32,16 @@ _STATUS: dict[type[Exception], int] = {
 }
 
 
+class ServerLog(Logger):  # type: ignore[misc]  # gunicorn has no types
+    """Gunicorn's own messages as JSON lines, among the events of requests."""
+
+    def setup(self, cfg: Any) -> None:
+        """Gunicorn calls this at its start and when it is told to reload."""
+        super().setup(cfg)
+        for handler in self.error_log.handlers:
+            handler.setFormatter(logs.AsLines())
+
+
 class Worker(GatheringWorker):
     """The worker whose refusals are OperationOutcomes."""
 
@@ -45,10 +56,10 @@ class Worker(GatheringWorker):
         status = next((code for kind, code in _STATUS.items() if isinstance(exc, kind)), 500)
         told_as = str(uuid4())
         if status == 500:
-            event = {"event": "bug", "decision_id": told_as, "bug": logs.bug(exc)}
-            self.log.error("%s", fhir_json.encode(event).decode())
+            bug = {"decision_id": told_as, "bug": logs.bug(exc)}
+            self.log.error("a bug before the application", extra={"facts": bug})
         else:
-            self.log.warning("Refused what is not a usable HTTP request: %s", type(exc).__name__)
+            self.log.warning("not a usable HTTP request: %s", type(exc).__name__)
         with contextlib.suppress(OSError):
             client.sendall(refusal(status, told_as))
 

@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from contract import wire
 from contract.clients import serving
 from schemas import checker
 
@@ -207,6 +208,16 @@ def test_what_is_no_http_gets_an_outcome_and_leaves_no_trace(server, sent, statu
     checker.operation_outcome(json.loads(body))
     assert b"CANARY" not in said
     assert "CANARY" not in server.errors.read_text()
+
+
+@pytest.mark.requirement("G5")
+def test_whatever_was_sent_every_line_of_the_log_is_an_event(server, address, message):
+    wire.send(server, b"GET /\x1b[31m\nfake HTTP/1.1\r\nHost: x\r\n\r\n")
+    wire.send(server, b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: x\r\n\r\n")
+    server.open("POST", address(), json=message(hookInstance="a\r\n\x1b[31mfake"))
+    lines = [json.loads(line) for line in server.errors.read_text().splitlines()]
+    assert {"server", "call"} <= {line["event"] for line in lines}
+    assert all({"level", "timestamp"} <= line.keys() for line in lines)
 
 
 @pytest.mark.slow
