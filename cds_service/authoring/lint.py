@@ -30,7 +30,7 @@ from cds_service.fhirpath.model import elements_of
 from cds_service.hooks.service import HookService
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
     from pathlib import Path
     from zoneinfo import ZoneInfo
 
@@ -72,59 +72,68 @@ def check(
     *,
     since: str | None = None,
     cases_in: ZoneInfo | None = None,
-    within: Path | None = None,
+    within: Collection[Path] = (),
 ) -> Findings:
     """Every problem and every warning, in the order of the files.
 
-    `within` is a folder of this content: only what stands there is told, and whatever keeps the
-    content from loading, because nothing in it can be judged then.
+    `within` are files and folders of this content: only what stands there is told, and whatever
+    keeps the content from loading, because nothing in it can be judged then.
 
     With `since`, a git revision, versions are compared with those there. With `cases_in`, the
     site's time zone, the cases are run and conditions that came out one way only are told.
     """
+    folders = [path.resolve() for path in within or (directory,)]
     found: list[ContentError] = []
+    stops: tuple[ContentError, ...] = ()
     looked = _ALWAYS_LOOKED_FOR
     try:
         library = plan_library.load(directory)
     except ContentErrors as error:
-        found.extend(error.problems)
-        found.extend(_invalid_in(directory))
+        stops = tuple(error.problems)
         looked = frozenset()
     else:
         found.extend(_in_content(library, since))
         if cases_in is not None:
             found.extend(_in_cases(library, cases_in))
             looked |= case_lint.WARNINGS
+    for path in files_within(directory, folders):
+        with suppress(ContentError):  # what is no resource stops the load, and is told so
+            found.extend(invalid_fhir(plan_library.read_source(directory, path)))
     found.extend(_broken_cases(directory))
-    findings = _judged(found, directory, looked)
-    return findings if within is None or not looked else _of_folder(findings, directory, within)
+    findings = _judged([*stops, *found], directory, looked)
+    return findings if not within else _of_files(findings, directory, folders, stops)
 
 
-def _of_folder(findings: Findings, directory: Path, within: Path) -> Findings:
-    """The findings at files of a folder of the content."""
+def files_within(directory: Path, within: Iterable[Path]) -> Iterator[Path]:
+    """The guideline files of a content that are, or lie below, one of these paths."""
+    folders = [path.resolve() for path in within]
+    for path in plan_library.guideline_files(directory) if directory.is_dir() else ():
+        if _is_within(path, folders):
+            yield path
+
+
+def _is_within(path: Path, folders: Iterable[Path]) -> bool:
+    """Whether a file is, or lies below, one of these resolved paths."""
+    return any(path.resolve().is_relative_to(folder) for folder in folders)
+
+
+def _of_files(
+    findings: Findings, directory: Path, folders: list[Path], stops: Sequence[ContentError]
+) -> Findings:
+    """The findings at these files and below these folders, and what stops the load."""
 
     def kept(every: tuple[ContentError, ...]) -> tuple[ContentError, ...]:
-        folder = within.resolve()
         files = ((item, (item.where or Where()).file) for item in every)
         return tuple(
             item
             for item, file in files
-            if file is None or (directory / file).resolve().is_relative_to(folder)
+            if file is None or item in stops or _is_within(directory / file, folders)
         )
 
     return Findings(kept(findings.problems), kept(findings.warnings))
 
 
-def _invalid_in(directory: Path) -> Iterator[ContentError]:
-    """What FHIR objects to in content that does not load, so that an author sees all at once."""
-    for path in plan_library.guideline_files(directory) if directory.is_dir() else ():
-        with suppress(ContentError):  # what is no resource has been told
-            yield from invalid_fhir(plan_library.read_source(directory, path))
-
-
 def _in_content(library: PlanLibrary, since: str | None) -> Iterator[ContentError]:
-    for source in library.content.sources:
-        yield from invalid_fhir(source)
     yield from library.content.unsupported
     for rules in _RULES:
         yield from rules.findings(library.content)

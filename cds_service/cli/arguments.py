@@ -56,12 +56,19 @@ def open_store() -> Store:
     return store
 
 
-def content_root(directory: Path) -> Path:
-    """The nearest folder at or above `directory` that holds a whole content, or `directory`."""
-    for candidate in (directory, *directory.resolve().parents):
+def content_root(path: Path) -> Path:
+    """The nearest folder at or above a file or folder that holds a whole content.
+
+    Where there is none, the nearest that can hold guideline files, which a folder of cases is not.
+    """
+    directory = path if path.is_dir() else path.parent
+    candidates = (directory, *directory.resolve().parents)
+    for candidate in candidates:
         if (candidate / "shared").is_dir() and (candidate / "strategies").is_dir():
             return candidate
-    return directory
+    return next(
+        item for item in candidates if item.resolve().name not in plan_library.NOT_CONTENT
+    )
 
 
 def moment_of(now: str | None, settings: Settings) -> datetime:

@@ -310,3 +310,101 @@ def test_what_keeps_the_guideline_from_loading_is_told_for_any_folder_of_it(tmp_
 
     assert done.returncode == 1
     assert "b/PlanDefinition.json" in done.stdout
+
+
+# --- files ---
+
+
+def lint_paths(folder, *paths):
+    command = [sys.executable, "-m", "cds_service", "lint", *paths]
+    return subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_a_file_is_judged_within_its_guideline_and_alone_reported(tmp_path):
+    (tmp_path / "guideline").mkdir()
+    whole(tmp_path)
+
+    told = lint_paths(tmp_path, "guideline/a/PlanDefinition.json").stdout
+
+    assert "unknown" not in told
+    assert "a/PlanDefinition.json" in told
+    assert "b/PlanDefinition.json" not in told
+    assert told.splitlines()[-1].startswith("1 files, ")
+
+
+def test_of_several_files_each_is_reported(tmp_path):
+    (tmp_path / "guideline").mkdir()
+    whole(tmp_path)
+
+    files = [f"guideline/{name}/PlanDefinition.json" for name in ("a", "b")]
+    told = lint_paths(tmp_path, *files).stdout
+
+    assert "a/PlanDefinition.json" in told
+    assert "b/PlanDefinition.json" in told
+    assert told.splitlines()[-1].startswith("2 files, ")
+
+
+@pytest.mark.parametrize("is_whole", [True, False], ids=["whole", "one folder"])
+def test_a_case_file_is_judged_by_itself(tmp_path, is_whole):
+    (tmp_path / "guideline").mkdir()
+    if is_whole:
+        whole(tmp_path)
+    else:
+        write(tmp_path / "guideline", plan("p", **REVIEWED))
+    cases = tmp_path / "guideline" / "cases"
+    cases.mkdir()
+    write(cases, {"name": "N", "expects": {}}, "broken.json")
+    write(cases, {"name": "N", "expected": {}}, "other.json")
+
+    done = lint_paths(tmp_path, "guideline/cases/broken.json")
+
+    assert done.returncode == 1
+    place, *_, total = done.stdout.splitlines()
+    assert place.startswith("cases/broken.json:3:")
+    assert "a case has no member 'expects'" in place
+    assert total == "1 files, 1 problems"
+
+
+def test_fix_of_a_file_mends_that_file_alone(tmp_path):
+    (tmp_path / "guideline").mkdir()
+    whole(tmp_path)
+    for name in ("a", "b"):
+        path = tmp_path / "guideline" / name / "PlanDefinition.json"
+        path.write_text(path.read_text() + "\n")
+
+    done = lint_paths(tmp_path, "guideline/a/PlanDefinition.json", "--fix")
+
+    assert done.stderr == "mended a/PlanDefinition.json\n"
+
+
+def test_fix_writes_no_case(guideline, tmp_path):
+    write(guideline, plan("p", **REVIEWED))
+    (guideline / "cases").mkdir()
+    case = guideline / "cases" / "case.json"
+    case.write_text('{"name": "N", "expect": {}}')
+
+    lint_paths(tmp_path, "guideline/cases", "--fix")
+
+    assert case.read_text() == '{"name": "N", "expect": {}}'
+
+
+def test_files_of_several_guidelines_are_refused(tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name, plan("p", **REVIEWED))
+
+    done = lint_paths(tmp_path, "one/PlanDefinition.json", "two/PlanDefinition.json")
+
+    assert done.returncode == 2
+    assert "one and two: lint one at a time" in done.stderr
+
+
+def test_a_file_that_is_no_json_is_refused(tmp_path):
+    (tmp_path / "README.md").write_text("# Words")
+
+    done = lint_paths(tmp_path, "README.md")
+
+    assert done.returncode == 2
+    assert "'README.md' is no guideline file: those end in .json" in done.stderr
