@@ -13,6 +13,7 @@ from __future__ import annotations
 from itertools import count
 from typing import TYPE_CHECKING
 
+from cds_service.authoring import case_rerun
 from cds_service.authoring import cases as case_running
 from cds_service.authoring.followed_library import FollowedLibrary
 from cds_service.authoring.problem_places import placed_in_case
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from zoneinfo import ZoneInfo
 
+    from cds_service.authoring.case_rerun import Ran
     from cds_service.authoring.cases import Case, CaseResult
     from cds_service.authoring.mutation_order import Footprint
 
@@ -46,6 +48,8 @@ class CaseWatch:
         self._service = HookService(self._followed.library)
         self._cases: dict[Path, Case] = {}
         self._footprints: dict[Path, Footprint] = {}
+        self._ran: dict[Path, Ran] = {}
+        self._texts = 0
         for path in case_running.case_files(self.directory):
             self._read(path)
         self.todo = list(self._cases)
@@ -58,14 +62,16 @@ class CaseWatch:
     def run_next(self) -> CaseResult:
         """Run the first case of `todo`."""
         case = self._cases[self.todo.pop(0)]
-        result = case_running.run(case, self._service, self._zone)
+        before = self._ran.get(case.path)
+        ran = case_rerun.run(case, self._service, self._zone, self._texts, before)
+        self._ran[case.path] = ran
         self.failing.discard(case.path)
         self._footprints.pop(case.path, None)
-        if not result.is_passed:
+        if not ran.result.is_passed:
             self.failing.add(case.path)
-        if result.answer is not None:
-            self._footprints[case.path] = self._followed.reading.footprint(result.answer.outcome)
-        return result
+        if ran.outcome is not None:
+            self._footprints[case.path] = self._followed.reading.footprint(ran.outcome)
+        return ran.result
 
     def saved(self, paths: Iterable[Path]) -> None:
         """Take in what these files say now, and put what they touch first in `todo`.
@@ -94,6 +100,8 @@ class CaseWatch:
         if saved is None:
             return []
         self._service = HookService(self._followed.library)
+        if saved.change is None or saved.change.names is None:
+            self._texts += 1
         footprints, change = self._footprints, saved.change
         touched = [
             path
@@ -134,6 +142,7 @@ class CaseWatch:
             return False
         if not path.is_file():
             self._cases.pop(path, None)
+            self._ran.pop(path, None)
             self.failing.discard(path)
             return False
         try:

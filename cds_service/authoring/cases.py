@@ -120,14 +120,23 @@ def _refuse_unknown(json: Mapping[str, Any], known: frozenset[str], path: Path) 
 
 def run(case: Case, service: HookService, zone: ZoneInfo) -> CaseResult:
     """Call the service as the case says, and compare."""
-    expect: Mapping[str, Any] = case.json["expect"]
     try:
         answer = answer_to(case, service, zone)
     except CdsError as error:
-        wanted = expect.get("status", 200)
-        if wanted == error.status:
-            return CaseResult(case, ())
-        return CaseResult(case, (f"expected status {wanted}, got {error.status}: {error}",))
+        return refused(case, error)
+    return answered(case, answer)
+
+
+def refused(case: Case, error: CdsError) -> CaseResult:
+    """What comes of a case whose request got this error."""
+    wanted = case.json["expect"].get("status", 200)
+    if wanted == error.status:
+        return CaseResult(case, ())
+    return CaseResult(case, (f"expected status {wanted}, got {error.status}: {error}",))
+
+
+def answered(case: Case, answer: Answer) -> CaseResult:
+    """What comes of a case whose request got this answer."""
     shadow = in_shadow(answer.outcome)
     return CaseResult(case, failures(case, answer.response["cards"], shadow), answer, shadow)
 

@@ -6,7 +6,7 @@ it by definitions and messages. Cases beside the touched plans come first, from 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain, zip_longest
 from typing import TYPE_CHECKING
 
@@ -21,8 +21,12 @@ if TYPE_CHECKING:
     from cds_service.authoring.expressions import Place
     from cds_service.engine import Content, Outcome
     from cds_service.engine.outcome import ActionOutcome
-    from cds_service.engine.plan_definition import ActionKey, Expression
+    from cds_service.engine.plan_definition import Action, ActionKey, Expression
     from cds_service.messages import Text
+
+_WHOLLY_EVALUATED = frozenset({Verdict.FIRED, Verdict.SHADOW, Verdict.ERROR})
+_EVERY = -1
+"""Stands for the number of conditions where all expressions of an action were evaluated."""
 
 PlaceKey = tuple[str, tuple[str | int, ...]]
 """File and steps of an expression."""
@@ -96,15 +100,20 @@ class Footprint:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The definitions and messages that the text of an expression leads to, each text once."""
+    """The definitions and messages that the text of an expression leads to, each text once.
+
+    `evaluated` holds the same of the expressions that judging an action evaluated, by the action's
+    identity and the number of its conditions that were asked; it keeps the action alive.
+    """
 
     mentioned: Mapping[str, frozenset[str]]
-    known: dict[str, frozenset[str]]
+    known: dict[str, frozenset[str]] = field(default_factory=dict)
+    evaluated: dict[tuple[int, int], tuple[Action, frozenset[str]]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, content: Content, found: Iterable[Place]) -> Reading:
         """What expressions of this content lead to, by its definitions in `found`."""
-        return cls(_mentioned(found, content.messages), {})
+        return cls(_mentioned(found, content.messages))
 
     def names(self, expression: Expression) -> frozenset[str]:
         """The definitions and messages that an expression leads to."""
@@ -126,10 +135,19 @@ class Reading:
         actions, names = set(), set[str]()
         for item in outcome.walk():
             actions.add(item.action.key_in_files)
-            names.update(*map(self.names, _evaluated(item)))
+            names |= self._evaluated(item)
         if outcome.plan.budget is not None:
             names.update(*map(self.names, outcome.plan.budget.overflow.expressions()))
         return Footprint(frozenset(actions), frozenset(names))
+
+    def _evaluated(self, item: ActionOutcome) -> frozenset[str]:
+        """The definitions and messages that judging an action may have read."""
+        asked = _EVERY if item.verdict in _WHOLLY_EVALUATED else len(item.conditions)
+        key = id(item.action), asked
+        if key not in self.evaluated:
+            names = frozenset[str]().union(*map(self.names, _evaluated(item)))
+            self.evaluated[key] = item.action, names
+        return self.evaluated[key][1]
 
 
 def stale(place: Place, reads: Mapping[ActionKey, frozenset[str]]) -> frozenset[ActionKey]:
@@ -165,7 +183,7 @@ def _names_and_texts(expression: str) -> frozenset[str]:
 def _evaluated(item: ActionOutcome) -> Iterator[Expression]:
     """The expressions of an action that were evaluated for this outcome."""
     action = item.action
-    if item.verdict in {Verdict.FIRED, Verdict.SHADOW, Verdict.ERROR}:
+    if item.verdict in _WHOLLY_EVALUATED:
         yield from action.expressions()
         return
     if action.for_each is not None:

@@ -66,9 +66,7 @@ def content_root(path: Path) -> Path:
     for candidate in candidates:
         if (candidate / "shared").is_dir() and (candidate / "strategies").is_dir():
             return candidate
-    return next(
-        item for item in candidates if item.resolve().name not in plan_library.NOT_CONTENT
-    )
+    return next(item for item in candidates if item.resolve().name not in plan_library.NOT_CONTENT)
 
 
 def moment_of(now: str | None, settings: Settings) -> datetime:

@@ -240,9 +240,14 @@ class HookService:
 
     def answer(self, question: Question, remembered: Recalled | None = None) -> Answer:
         """The second half of `call`; what is remembered is given, or asked of the store."""
+        return self.answer_of(question, self.outcome(question), remembered)
+
+    def answer_of(
+        self, question: Question, outcome: Outcome, remembered: Recalled | None = None
+    ) -> Answer:
+        """The answer that comes of what the plan came to for this question."""
         service = self.library.service(question.service)
         situation, reader = question.situation, question.reader
-        outcome = self.outcome(question)
         shown = cards.from_outcome(outcome, reader)
         recalled = remembered or (self._recall(question) if shown else NOTHING_RECALLED)
         outcome, quiet = quieting.quieted(outcome, recalled, now=situation.now)

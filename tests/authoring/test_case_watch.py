@@ -207,6 +207,38 @@ def test_a_text_that_a_plan_says_now_is_the_one_that_cases_see(watching):
     assert lines[-1].endswith("3 cases, 0 failing")
 
 
+def test_a_text_that_was_saved_while_a_case_was_broken_is_shown_after_the_next_definition(watching):
+    loud = rule("rule-a", "%obs.count() >= %enough")
+    loud["action"][0]["title"] = "Another sentence"
+    watching.save("a/PlanDefinition.json", loud)
+    expected = {"rule": "rule-a", "summary": "Another sentence"}
+    watching.save("a/cases/one.json", case("One is enough", FOUND, cards=[expected]))
+
+    changed = LIBRARY | {"extension": [variable("enough", "1 + 0")]}
+    lines = watching.save("shared/Library-terms.json", changed)
+
+    assert lines[-1].endswith("3 cases, 0 failing")
+
+
+def test_a_definition_that_is_put_back_puts_the_cards_back(watching):
+    changed = LIBRARY | {"extension": [variable("enough", "2")]}
+    watching.save("shared/Library-terms.json", changed)
+
+    lines = watching.save("shared/Library-terms.json", LIBRARY)
+
+    assert "pass  a/cases/one.json  One is enough" in lines
+
+
+def test_a_key_that_a_library_asks_for_now_is_in_the_request(watching):
+    wanted = requirement("conditions", "Condition", "Condition?patient={{context.patientId}}")
+    more = LIBRARY | {"dataRequirement": [*LIBRARY["dataRequirement"], wanted]}
+
+    watching.save("shared/Library-terms.json", more)
+    lines = watching.save("b/PlanDefinition.json", rule("rule-b", "%conditions.empty()"))
+
+    assert "pass  b/cases/any.json  Any is shown" in lines
+
+
 def test_a_new_action_is_evaluated_by_the_next_save(watching):
     more = rule("rule-b", "%obs.exists()")
     more["action"].append({"id": "more", "title": "More", "condition": [condition("true")]})

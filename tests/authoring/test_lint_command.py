@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -13,6 +15,7 @@ from plans import condition, plan, variable
 
 from cds_service import fhir_json
 
+REPOSITORY = Path(__file__).parent.parent.parent
 IDENTITY = ["-c", "user.name=A", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false"]
 REVIEWED = {"lastReviewDate": "2024-01-01", "effectivePeriod": {"end": "2025-01-01"}}
 
@@ -399,6 +402,21 @@ def test_files_of_several_guidelines_are_refused(tmp_path):
 
     assert done.returncode == 2
     assert "one and two: lint one at a time" in done.stderr
+
+
+def test_the_documented_editor_task_finds_place_rule_and_message(guideline, tmp_path):
+    page = (REPOSITORY / "docs" / "author-guide.md").read_text()
+    task = re.search(r'"pattern": (\{.*?\n        \})', page, re.DOTALL)
+    pattern = json.loads(task[1])
+    write(guideline, misspelt())
+    lines = lint_paths(tmp_path, "guideline/PlanDefinition.json").stdout.splitlines()
+
+    found = re.fullmatch(pattern["regexp"], lines[0])
+
+    assert found is not None, lines[0]
+    assert found[pattern["file"]] == "PlanDefinition.json"
+    assert found[pattern["code"]] == "unknown-function"
+    assert found[pattern["message"]].endswith("unknown function 'exist'")
 
 
 def test_a_file_that_is_no_json_is_refused(tmp_path):
