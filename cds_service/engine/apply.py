@@ -82,7 +82,7 @@ def apply(
     evaluation = evaluation_of(situation)
     try:
         run = _Run(situation, known)
-        actions = run.judge_all(plan.actions, plan, plan.id, evaluation, first_match=False)
+        actions = run.judge_all(plan, plan, plan.id, evaluation)
         outcome = Outcome(plan, situation.subject, actions)
         if plan.quieting is None or not outcome.fired:
             return outcome
@@ -127,21 +127,18 @@ class _Run:
     known: Mapping[str, ActionOutcome]
 
     def judge_all(
-        self,
-        actions: tuple[Action, ...],
-        plan: Plan,
-        path: str,
-        evaluation: Evaluation,
-        *,
-        first_match: bool,
+        self, owner: Plan | Action, plan: Plan, path: str, evaluation: Evaluation
     ) -> tuple[ActionOutcome, ...]:
-        if not first_match and not self.known and all([action.is_plain for action in actions]):  # noqa: C419
+        """What the actions directly below a plan, or an action of it, come to."""
+        if owner.are_plain and not self.known:
+            judge = self._judge
             return tuple(
-                [self._judge(item, plan, f"{path}/{item.key}", evaluation) for item in actions]
+                [judge(item, plan, f"{path}/{item.key}", evaluation) for item in owner.actions]
             )
+        first_match = not isinstance(owner, Plan) and owner.first_match
         outcomes: list[ActionOutcome] = []
         is_decided = False
-        for action in actions:
+        for action in owner.actions:
             here = f"{path}/{action.key}"
             if is_decided:
                 note = "an earlier alternative applies"
@@ -172,7 +169,7 @@ class _Run:
         """The action once per item of its `for-each`."""
         name, expression = each.name, each.expression
         try:
-            items = expression.program.evaluate(scope, scope.focus)
+            items = expression.program.answer(scope)
         except EvaluationError as error:
             yield ActionOutcome(action, plan, path, Verdict.ERROR, note=error.message)
             return
@@ -201,7 +198,7 @@ class _Run:
             return ActionOutcome(action, plan, path, Verdict.ERROR, conditions, reason)
         try:
             values = {
-                name: facts_of(expression.program.evaluate(evaluation, evaluation.focus))
+                name: facts_of(expression.program.answer(evaluation))
                 for name, expression in action.placeholders.items()
             }
             resource, changes = self._resource(action, path, evaluation)
@@ -219,12 +216,10 @@ class _Run:
         nested: tuple[ActionOutcome, ...] = ()
         if isinstance(inner, Plan):
             here = f"{path}/{inner.id}"
-            nested = self.judge_all(inner.actions, inner, here, evaluation, first_match=False)
+            nested = self.judge_all(inner, inner, here, evaluation)
         if not action.actions:
             return nested
-        return nested + self.judge_all(
-            action.actions, plan, path, evaluation, first_match=action.first_match
-        )
+        return nested + self.judge_all(action, plan, path, evaluation)
 
     def _conditions(
         self, action: Action, evaluation: Evaluation
@@ -236,7 +231,7 @@ class _Run:
         found = FIRED
         outcomes: list[ConditionOutcome] = []
         for condition in action.conditions:
-            outcome = self._condition(condition, evaluation)
+            outcome = _condition(condition, evaluation)
             outcomes.append(outcome)
             verdict = outcome.verdict
             if verdict is FIRED:
@@ -248,22 +243,6 @@ class _Run:
             elif found is not NOT_MET and (verdict is Verdict.ERROR or found is FIRED):
                 found = verdict
         return found, tuple(outcomes)
-
-    def _condition(self, condition: Condition, evaluation: Evaluation) -> ConditionOutcome:
-        if condition.expression is None:
-            return ConditionOutcome(condition, Verdict.ERROR, error=condition.unsupported)
-        program = condition.expression.program
-        try:
-            if not program.traced:
-                value = program.evaluate(evaluation, evaluation.focus)
-                plain_one = value[0] if type(value) is list and len(value) == 1 else None
-                if plain_one is True or plain_one is False:  # nearly always, so without a call
-                    return judged_condition(condition, FIRED if plain_one else NOT_MET)
-                return ConditionOutcome(condition, _VERDICTS[truth(value)])
-            trace = program.explain(evaluation, evaluation.focus)
-            return ConditionOutcome(condition, _VERDICTS[truth(trace.items)], trace=trace)
-        except EvaluationError as error:
-            return ConditionOutcome(condition, Verdict.ERROR, error=error.message)
 
     def _resource(
         self, action: Action, path: str, evaluation: Evaluation
@@ -286,10 +265,37 @@ class _Run:
         return resource, changes
 
 
+def _condition(condition: Condition, evaluation: Evaluation) -> ConditionOutcome:
+    program = condition.program
+    if program is None:
+        return _explained(condition, evaluation)
+    try:
+        value = program.answer(evaluation)
+        if type(value) is list and len(value) == 1:  # nearly always one boolean
+            if value[0] is True:
+                return judged_condition(condition, FIRED)
+            if value[0] is False:
+                return judged_condition(condition, NOT_MET)
+        return ConditionOutcome(condition, _VERDICTS[truth(value)])
+    except EvaluationError as error:
+        return ConditionOutcome(condition, Verdict.ERROR, error=error.message)
+
+
+def _explained(condition: Condition, evaluation: Evaluation) -> ConditionOutcome:
+    """The outcome with its trace; or why there is none."""
+    if condition.expression is None:
+        return ConditionOutcome(condition, Verdict.ERROR, error=condition.unsupported)
+    try:
+        trace = condition.expression.program.explain(evaluation, evaluation.focus)
+        return ConditionOutcome(condition, _VERDICTS[truth(trace.items)], trace=trace)
+    except EvaluationError as error:
+        return ConditionOutcome(condition, Verdict.ERROR, error=error.message)
+
+
 def _day(expression: Expression, evaluation: Evaluation) -> date | None:
     """The one full date that the expression gives; None for anything else."""
     try:
-        found = expression.program.evaluate(evaluation, evaluation.focus)
+        found = expression.program.answer(evaluation)
     except EvaluationError:
         return None
     day = found[0] if type(found) is list and len(found) == 1 else None
@@ -300,12 +306,12 @@ def _values(value: DynamicValue, evaluation: Evaluation) -> list[Any]:
     """What the expression gives; nothing when that is unknown, so that nothing is overwritten."""
     if value.expression is None:
         raise EvaluationError(f"'{value.path}' cannot be computed: {value.unsupported}")
-    found = value.expression.program.evaluate(evaluation, evaluation.focus)
+    found = value.expression.program.answer(evaluation)
     return [] if isinstance(found, Incomplete) else found
 
 
 def _single_resource(expression: Expression, evaluation: Evaluation) -> dict[str, Any]:
-    found = plain(expression.program.evaluate(evaluation, evaluation.focus))
+    found = plain(expression.program.answer(evaluation))
     if len(found) != 1 or not isinstance(found[0], Mapping):
         raise EvaluationError(
             f"action-resource must give one resource, not {len(found)}: {expression.text}"

@@ -41,13 +41,20 @@ class Expression:
 class Condition:
     """An applicability condition: its text, and the author's words for what it asks, if any.
 
-    `unsupported` says why it cannot be evaluated at all.
+    `unsupported` says why it cannot be evaluated at all. `program` is that of the expression, where
+    nothing is traced: nearly always it gives one boolean.
     """
 
     text: str
     expression: Expression | None
     description: str | None = None
     unsupported: str | None = None
+    program: Program | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        program = None if self.expression is None else self.expression.program
+        is_plain = program is not None and not program.traced
+        object.__setattr__(self, "program", program if is_plain else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +130,8 @@ class Action:
     `reads_itself` says that an expression of its own reads `%action`; most do not, and are then
     evaluated in the scope around it. `is_silent` says that it words and proposes nothing itself:
     it has conditions and what is below it. One that `is_shadow` is judged and never shown.
-    `is_plain` ones are judged once, in the scope around them, and shown.
+    `is_plain` ones are judged once, in the scope around them, and shown; `are_plain` says it of all
+    directly below, of which any number may apply.
     """
 
     key: str
@@ -148,6 +156,7 @@ class Action:
     is_silent: bool = field(init=False)
     is_plain: bool = field(init=False)
     has_children: bool = field(init=False)
+    are_plain: bool = field(init=False)
 
     def __post_init__(self) -> None:
         reads = any("action" in item.program.reads for item in self.expressions())
@@ -159,6 +168,8 @@ class Action:
         object.__setattr__(self, "is_plain", is_plain)
         below = bool(self.actions) or isinstance(self.definition, Plan)
         object.__setattr__(self, "has_children", below)
+        are_plain = not self.first_match and all(action.is_plain for action in self.actions)
+        object.__setattr__(self, "are_plain", are_plain)
 
     @property
     def key_in_files(self) -> ActionKey:
@@ -234,7 +245,7 @@ class Plan:
     """A PlanDefinition, compiled.
 
     `quieting` is a strategy's; `is_quiet_for_encounter` says of a rule that no override quiets its
-    cards beyond the encounter.
+    cards beyond the encounter. `are_plain` says of its actions what it says of those of an action.
     """
 
     id: str
@@ -249,6 +260,11 @@ class Plan:
     frame: CardFrame | None
     quieting: Quieting | None = None
     is_quiet_for_encounter: bool = False
+    are_plain: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        are_plain = all(action.is_plain for action in self.actions)
+        object.__setattr__(self, "are_plain", are_plain)
 
     def walk(self) -> Iterator[Action]:
         """Every action that is written in this plan, in document order; last that of its budget."""

@@ -40,10 +40,14 @@ class Program:
         """
         if focus is not evaluation.focus:
             return self._run(Frame(evaluation, self._size), focus)
+        return self.answer(evaluation)
+
+    def answer(self, evaluation: Evaluation) -> list[Any]:
+        """What `evaluate` says for the evaluation's own focus."""
         home = evaluation if evaluation.parent is None else evaluation.home(self.reads)
         found: list[Any] | None = home.memo.get(self)
         if found is None:
-            found = home.memo[self] = self._run(Frame(home, self._size), focus)
+            found = home.memo[self] = self._run(Frame(home, self._size), home.focus)
         return found
 
     def __call__(
@@ -62,7 +66,7 @@ class Program:
         evaluation = Evaluation(
             variables=variables or {}, now=now, resolve=resolve, resource=resource
         )
-        return plain(self.evaluate(evaluation, evaluation.focus))
+        return plain(self.answer(evaluation))
 
     def explain(self, evaluation: Evaluation, focus: list[Any]) -> Trace:
         """What the expression and its parts answer; it must have been compiled with `traced`.
