@@ -133,7 +133,7 @@ def _per_row(receiver: Code, shared: RowPart) -> Code:
         guard=body.guard if is_row else None,
         leading=body.leading if is_row else None,
         reading=body.reading if is_row else None,
-        remembered=True,
+        remembered=shared if is_row else None,
         stable=receiver.stable,
     )
 

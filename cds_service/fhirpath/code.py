@@ -6,7 +6,7 @@ A `Code` is a closure with what is known about it before it runs. A `Scope` is w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -14,7 +14,9 @@ from cds_service.errors import ExpressionError, Where
 from cds_service.fhirpath.evaluation import Frame
 
 if TYPE_CHECKING:
+    from cds_service.fhirpath.bounds import Bounds
     from cds_service.fhirpath.definition import Definition, Membership
+    from cds_service.fhirpath.evaluation import Evaluation
     from cds_service.fhirpath.leads import Barren, Variable
     from cds_service.fhirpath.readings import Readings
     from cds_service.fhirpath.rows import Fact, Leading, Path
@@ -71,6 +73,9 @@ class RowPart(Protocol):
 
     def called_on(self, source: Run, *, stable: bool) -> Run:
         """The closure of a call; `stable` says that the focus is one list for all of a request."""
+
+    def known(self, evaluation: Evaluation) -> Mapping[Any, list[Any]]:
+        """What is remembered in this evaluation, by row."""
 
 
 class Names(Protocol):
@@ -130,10 +135,11 @@ class Code:
 
     The rest is for speed. `path`, `fact` and `reading` say the same as `run` in the terms of the
     JSON of a single `$this`. A `guard` that is False says that `run` answers false; where it is
-    True, `rest` answers the same with less. `leading` is the value set that the criterion starts
-    with. `stable` means that one evaluation gets one list, `remembered` that it gets one for each
-    resource. `variable` is the one that it is, `barren` what it answers of a chart that has none of
-    its codes.
+    True, `rest` answers the same with less; `bounds` are what `rest`, or `run`, starts with.
+    `leading` is the value set that the criterion starts with. `stable` means that one evaluation
+    gets one list; `remembered` is the part that it is of its row, kept for each resource.
+    `variable` is the one that it is, `barren` what it answers of a chart that has none of its
+    codes.
     """
 
     run: Run
@@ -149,9 +155,10 @@ class Code:
     leading: Leading | None = None
     stable: bool = False
     reading: Readings | None = None
-    remembered: bool = False
+    remembered: RowPart | None = None
     variable: Variable | None = None
     barren: Barren | None = None
+    bounds: Bounds | None = None
 
     def running(self, run: Run, *, observed: bool = False) -> Code:
         """The same code with another closure for the same value."""
@@ -172,6 +179,7 @@ class Code:
             self.remembered,
             self.variable,
             self.barren,
+            self.bounds,
         )
 
     @property

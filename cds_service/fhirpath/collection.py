@@ -169,8 +169,10 @@ def wrap(value: Any, kind: str | None = None) -> list[Any]:
     if isinstance(value, Incomplete):
         return Incomplete(item for raw in value for item in wrap(raw, kind))
     if isinstance(value, list | tuple):
-        if all([type(raw) is dict and "resourceType" in raw for raw in value]):  # noqa: C419
+        try:
             return [Node(raw, raw["resourceType"], None, raw) for raw in value]
+        except (KeyError, TypeError):  # not all of them are resources
+            pass
         out: list[Any] = []
         for raw in value:
             if type(raw) is dict and "resourceType" in raw:

@@ -5,33 +5,21 @@ One `Compiler` makes one program; its slots are places in that program's frame.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cds_service.errors import ExpressionError, did_you_mean
-from cds_service.fhirpath import facts, readings, rows
+from cds_service.fhirpath import rows
 from cds_service.fhirpath.arithmetic import affirm, negate
 from cds_service.fhirpath.calls import compile_call
 from cds_service.fhirpath.code import NOTHING, Code, Run, Scope, Site, Types, itself
 from cds_service.fhirpath.collection import Incomplete, Node, element_types
 from cds_service.fhirpath.evaluation import Frame, unknown
-from cds_service.fhirpath.functions.filtering import item_at, joint_types
-from cds_service.fhirpath.functions.registry import BOOLEAN, merged, run_over
+from cds_service.fhirpath.functions.filtering import item_at
+from cds_service.fhirpath.functions.registry import merged, run_over
 from cds_service.fhirpath.functions.types import specifier, type_test
 from cds_service.fhirpath.json_first import from_json
-from cds_service.fhirpath.leads import all_of
 from cds_service.fhirpath.model import ancestors, elements_of, is_fhir_type
-from cds_service.fhirpath.operators import (
-    BINARY,
-    BOOLEAN_RESULT,
-    ORDER,
-    conjunction,
-    disjunction,
-    equals_text,
-    implication,
-    ordering,
-    union,
-)
+from cds_service.fhirpath.operations import compile_operation
 from cds_service.fhirpath.quantity import Quantity
 from cds_service.fhirpath.references import compile_variable
 from cds_service.fhirpath.syntax import (
@@ -52,10 +40,7 @@ from cds_service.fhirpath.trace import noting, observed
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cds_service.fhirpath.readings import Readings
-    from cds_service.fhirpath.rows import Fact
 
-_CALCULATIONS = frozenset({"+", "-", "*", "/"})
 _HOISTED = (Path, Call, Operation, TypeTest, Index)
 
 
@@ -285,91 +270,6 @@ def _polarity(compiler: Compiler, node: Any, scope: Scope) -> Code:
     return Code(lambda _frame, _this: values, operand.types, tuple(values))
 
 
-def _operation(compiler: Compiler, node: Any, scope: Scope) -> Code:
-    operator = node.operator
-    visible = operator in BOOLEAN_RESULT
-    build = compiler.observe if visible else compiler.operand
-    operands = [build(part, scope) for part in node.operands]
-    runs = [operand.run for operand in operands]
-    run = _operator_run(operator, runs)
-    fact = guard = rest = reading = None
-    if operator == "=" and operands[1].constant:
-        constant, path = operands[1].constant[0], operands[0].path
-        fact = None if path is None else facts.equals(path, constant)
-        if isinstance(constant, str):
-            run = equals_text(runs[0], constant)
-    elif operator in {"and", "or"}:
-        fact, guard, rest = _settled_facts(operator, operands)
-    else:
-        fact, reading = _read(operator, operands)
-    leading = operands[0].leading if operator == "and" else None
-    types = BOOLEAN if visible else (joint_types(*operands) if operator == "|" else None)
-    leads = [operand.barren for operand in (operands[:1] if operator == "and" else operands)]
-    return Code(
-        run,
-        types,
-        **merged(*operands),
-        fact=fact,
-        guard=guard,
-        rest=rest,
-        leading=replace(leading, whole=False) if leading else None,
-        reading=reading,
-        barren=all_of(leads, [False]) if operator in {"and", "or"} else None,
-    )
-
-
-def _read(operator: str, operands: list[Code]) -> tuple[Fact | None, Readings | None]:
-    """What an order or a calculation of numbers is, if the row's JSON tells both of them."""
-    if len(operands) != 2 or not (operator in ORDER or operator in _CALCULATIONS):
-        return None, None
-    left, right = (readings.reading_of(operand) for operand in operands)
-    if left is None or right is None:
-        return None, None
-    if operator in ORDER:
-        return readings.compared(left, right, ORDER[operator]), None
-    return None, readings.calculated(left, right, BINARY[operator])
-
-
-def _settled_facts(
-    operator: str, operands: list[Code]
-) -> tuple[Fact | None, Fact | None, Run | None]:
-    """The fact that `and` or `or` is; of `and`, the guard at its start and the rest behind that."""
-    told: list[Fact] = []
-    for operand in operands:
-        if operand.fact is None:
-            break
-        told.append(operand.fact)
-    if len(told) == len(operands):
-        return facts.settled(told, decisive=operator == "or"), None, None
-    if operator == "or":
-        return None, None, None
-    left = operands[len(told) :]
-    rest = conjunction([operand.run for operand in left])
-    if left[0].guard is not None:
-        told.append(left[0].guard)
-    return None, facts.settled(told, decisive=False) if told else None, rest
-
-
-def _operator_run(operator: str, runs: list[Run]) -> Run:
-    if operator == "and":
-        return conjunction(runs)
-    if operator == "or":
-        return disjunction(runs)
-    if operator == "|":
-        return union(runs)
-    if operator == "implies":
-        return implication(runs[0], runs[1])
-    if operator in ORDER:
-        return ordering(runs[0], runs[1], operator)
-    apply = BINARY[operator]
-    left, right = runs
-
-    def run(frame: Frame, this: list[Any]) -> list[Any]:
-        return apply(left(frame, this), right(frame, this))
-
-    return run
-
-
 def _type_test(compiler: Compiler, node: Any, scope: Scope) -> Code:
     operand = compiler.operand(node.operand, scope)
     return type_test(node.operator, operand, specifier(node.type_name, node, scope))
@@ -388,6 +288,6 @@ _HANDLERS: dict[type[Syntax], Callable[[Compiler, Any, Scope], Code]] = {
     Path: _path,
     Index: _index,
     Polarity: _polarity,
-    Operation: _operation,
+    Operation: compile_operation,
     TypeTest: _type_test,
 }

@@ -31,7 +31,7 @@ from cds_service.fhirpath.syntax import (
 from cds_service.fhirpath.trace import Trace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from cds_service.fhirpath.leads import Barren
 
@@ -128,17 +128,23 @@ class RowShared:
             if home.parent is not None:
                 home = home.home(reads)
             own, memo = home.memo.get(self) or self._opened(home)
-            if len(focus) == 1 and type(focus) is list:
-                row = focus[0]
-                # Of one resource the value is kept; of anything else it is not.
-                if type(row) is Node and row.root is row.value:
-                    found: list[Any] | None = memo.get(row)
-                    if found is None:
-                        found = memo[row] = value(own, focus)
-                    return found
-            return value(own, focus)
+            row = focus[0] if type(focus) is list and len(focus) == 1 else None
+            if type(row) is not Node:
+                return value(own, focus)
+            found: list[Any] | None = memo.get(row)
+            if found is None:
+                found = value(own, focus)
+                if row.root is row.value:  # of a resource, the value is kept
+                    memo[row] = found
+            return found
 
         return run
+
+    def known(self, evaluation: Evaluation) -> Mapping[Any, list[Any]]:
+        """What is remembered in this evaluation, by row."""
+        home = evaluation if evaluation.parent is None else evaluation.home(self.code.reads)
+        known: dict[Any, list[Any]] = home.memo[self][1] if self in home.memo else {}
+        return known
 
     def _opened(self, home: Evaluation) -> tuple[Frame, dict[Any, Any]]:
         """The frame for all rows of an evaluation, and what is known of them.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from cds_service.fhirpath.collection import Node
 from cds_service.fhirpath.facts import codings_at
-from cds_service.fhirpath.rows import NONE, ODD, values_at
+from cds_service.fhirpath.rows import NONE, ODD, ByType, only_key, values_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, KeysView
@@ -54,27 +54,38 @@ class CodeIndex:
                     self.passed.setdefault(test, []).append(coding)
 
     def _collect(self, path: Path) -> None:
-        readers: dict[str | None, Values | None] = {}
-        by_code = self._by_code
+        kind, key, extra = None, None, None
+        by_code, readers = self._by_code, _readers(path)
         for position, item in enumerate(self.items):
             if type(item) is not Node or item.root is None:
                 self.odd.append(position)
                 continue
-            if item.type not in readers:
-                found = values_at(path, item.type)
-                readers[item.type] = found and codings_at(path, item.type, found[0])
-            reader = readers[item.type]
-            codings = ODD if reader is None else reader(item.value)
-            if codings is ODD:
-                self.odd.append(position)
-            elif codings is None:
-                self.uncoded.append(position)
+            if item.type != kind:
+                kind = item.type
+                key = None if kind is None else only_key(path, kind)
+                extra = f"_{key}"
+            raw = item.value
+            try:  # most rows have one plain coding, which a row before them had as well
+                concept = raw[key]
+                (coding,) = concept["coding"]
+                rows = by_code[coding["system"], coding["code"]]
+                is_plain = extra not in raw and "code" not in concept
+            except (KeyError, TypeError, ValueError):
+                is_plain = False
+            if is_plain:
+                rows.append(position)
             else:
-                for coding in codings:
-                    if coding in by_code:
-                        by_code[coding].append(position)
-                    else:
-                        by_code[coding] = [position]
+                self._enter(position, readers[kind], raw)
+
+    def _enter(self, position: int, reader: Values | None, raw: Any) -> None:
+        codings = ODD if reader is None else reader(raw)
+        if codings is ODD:
+            self.odd.append(position)
+        elif codings is None:
+            self.uncoded.append(position)
+        else:
+            for coding in codings:
+                self._by_code.setdefault(coding, []).append(position)
 
     def _positions(self, codes: Collection[Coding]) -> list[int]:
         lists = [self._by_code[code] for code in codes]
@@ -92,6 +103,16 @@ class CodeIndex:
             found = self._found[test] = self._positions(codes) if codes else []
         more = self.odd if leading.whole else self._doubtful
         return sorted([*found, *more]) if more else found
+
+
+def _readers(path: Path) -> ByType[Values]:
+    """For each type of row, how to get to the codings at the path."""
+
+    def build(kind: str) -> Values | None:
+        found = values_at(path, kind)
+        return None if found is None else codings_at(path, kind, found[0])
+
+    return ByType(build)
 
 
 def _among(test: Membership, codes: KeysView[Coding]) -> Collection[Coding]:

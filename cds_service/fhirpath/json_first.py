@@ -18,7 +18,7 @@ _ANSWERS: dict[Any, list[Any]] = {True: [True], False: [False], None: []}
 
 def from_json(code: Code) -> Code:
     """The same code, run on the JSON of a single row where that tells its value."""
-    if code.remembered:
+    if code.remembered is not None:
         return code
     if code.path:
         return code.running(_navigated(code.path, code.run))

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 MOST = 12
 """How many leads are followed at once; a part with more of them is evaluated, and its parts ask."""
 
+NO_TESTS: frozenset[Any] = frozenset()
+
 Variable: TypeAlias = "tuple[str, str | None]"
 """Name and FHIR type of a variable."""
 Way: TypeAlias = "tuple[str, str | None, str]"
@@ -28,26 +30,31 @@ Way: TypeAlias = "tuple[str, str | None, str]"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Lead:
-    """The rows of a variable that have a code of one value set; all rows where `test` is None."""
+class Leads:
+    """The rows of a variable that have a code of one of these value sets.
+
+    Without a directory, and with the one test None: all of its rows.
+    """
 
     way: Way
-    test: Membership | None
     directory: Directory | None
+    tests: frozenset[Membership | None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Barren:
     """What a part answers when none of its leads comes upon a row: `answer`, never unknown."""
 
-    leads: tuple[Lead, ...]
+    leads: tuple[Leads, ...]
     answer: list[Any]
 
     def holds(self, coded: Mapping[Way, CodeIndex]) -> bool:
         """Whether no lead comes upon a row; False where that is not known yet."""
-        for lead in self.leads:
-            index = coded.get(lead.way)
-            if index is None or index.directory is not lead.directory or lead.test in index.passed:
+        for leads in self.leads:
+            index = coded.get(leads.way)
+            if index is None or index.directory is not leads.directory:
+                return False
+            if not leads.tests.isdisjoint(index.passed):
                 return False
         return True
 
@@ -58,9 +65,13 @@ class Barren:
 
 def all_of(parts: list[Barren | None], answer: list[Any]) -> Barren | None:
     """What answers `answer` when every part does; None when one of them may answer else."""
-    leads: tuple[Lead, ...] = ()
+    together: dict[tuple[Way, Directory | None], frozenset[Membership | None]] = {}
     for part in parts:
         if part is None or part.answer != answer:
             return None
-        leads += part.leads
-    return Barren(leads, answer) if len(leads) <= MOST else None
+        for leads in part.leads:
+            key = leads.way, leads.directory
+            together[key] = together.get(key, NO_TESTS) | leads.tests
+    if sum(map(len, together.values())) > MOST:
+        return None
+    return Barren(tuple(Leads(*key, tests) for key, tests in together.items()), answer)

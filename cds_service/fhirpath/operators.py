@@ -76,14 +76,15 @@ def _settled(operands: list[Run], *, decisive: bool) -> Run:
                 found = operand(frame, this)
                 # The plain case, one boolean, without a call; `boolean` knows all others.
                 value = found[0] if type(found) is list and len(found) == 1 else None
-                if value is not True and value is not False:
-                    value = boolean(found)
+                if value is opposite:
+                    continue
+                if value is decisive:
+                    return found
+                value = boolean(found)
             except EvaluationError as error:
                 if type(open_) is not Incomplete:
                     raise
                 refuse_to_excuse(error)
-                continue
-            if value is opposite:
                 continue
             if value is decisive:
                 return [decisive]
@@ -93,11 +94,11 @@ def _settled(operands: list[Run], *, decisive: bool) -> Run:
     return run
 
 
-def _left_open(before: list[Any] | None, value: Any) -> list[Any]:
-    """What is known after an operand that is empty or unknown: unknown is the weaker answer."""
+def _left_open(before: list[Any] | None, value: Any) -> list[Any] | None:
+    """What is known after an operand that decides nothing: unknown is weaker than empty."""
     if value is UNKNOWN:
         return unknown()
-    return [] if before is None else before
+    return [] if before is None and value is None else before
 
 
 def exclusive_or(left: list[Any], right: list[Any]) -> list[Any]:
@@ -185,8 +186,6 @@ def not_equivalent(left: list[Any], right: list[Any]) -> list[Any]:
     return [not collections_equivalent(left, right)]
 
 
-_TWO_DAYS = 6
-"""How many parts two full dates have together; a Date has three at most."""
 _UNREAD = frozenset({list, Incomplete, Node})
 """What `scalar` has to look at: a collection that is not one item, and elements."""
 
@@ -210,16 +209,17 @@ def _ordered(accept: Callable[[Any, Any], bool]) -> Binary:
 
 
 def ordering(left: Run, right: Run, operator: str) -> Run:
-    """`left < right` and its kin; two full days, which most of them compare, at once."""
+    """`left < right` and its kin; two days of one precision, as most of them compare, at once."""
     accept, compare = ORDER[operator], BINARY[operator]
 
     def run(frame: Frame, this: list[Any]) -> list[Any]:
         one, other = left(frame, this), right(frame, this)
-        if one and other and type(one[0]) is Date is type(other[0]):
-            day, bound = one[0].parts, other[0].parts
-            are_single = len(one) == 1 == len(other) and type(one) is list is type(other)
-            if are_single and len(day) + len(bound) == _TWO_DAYS:
-                return [accept(day, bound)]
+        if type(one) is list is type(other) and len(one) == 1 == len(other):
+            day, bound = one[0], other[0]
+            if type(day) is Date is type(bound):
+                first, second = day.parts, bound.parts
+                if len(first) == len(second):
+                    return [accept(first, second)]
         return compare(one, other)
 
     return run

@@ -9,11 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from cds_service.errors import EvaluationError
+from cds_service.fhirpath.bounds import WITHIN
 from cds_service.fhirpath.collection import UNKNOWN, Incomplete, Node, describe, scalar
 from cds_service.fhirpath.evaluation import Frame, refuse_to_excuse
 from cds_service.fhirpath.functions.registry import Dependencies, merged, without
 from cds_service.fhirpath.index import NO_ROWS
-from cds_service.fhirpath.leads import Barren, Lead
+from cds_service.fhirpath.leads import Barren, Leads
 from cds_service.fhirpath.rows import ODD, Kept
 
 if TYPE_CHECKING:
@@ -115,10 +116,11 @@ def barren(receiver: Code, row: Lambda) -> Barren | None:
     if receiver.variable is None:
         return None if receiver.barren is None else receiver.barren.answering([], [])
     if leading is None:
-        return Barren((Lead((*receiver.variable, ""), None, None),), [])
+        return Barren((Leads((*receiver.variable, ""), None, frozenset({None})),), [])
     if directory is None:
         return None
-    return Barren((Lead((*receiver.variable, leading.key), leading.test, directory),), [])
+    way = (*receiver.variable, leading.key)
+    return Barren((Leads(way, directory, frozenset({leading.test})),), [])
 
 
 def _by_code(receiver: Code, judged: Judged, leading: Leading) -> Run:
@@ -156,23 +158,22 @@ def _judged(row: Lambda) -> Judged:
     enough.
     """
     criterion, slot = row.code.run, row.index_slot
-    fact, is_whole = row.code.fact or row.code.guard, row.code.fact is not None
-    rest = row.code.rest or criterion
+    judges = _judges(row.code)
 
     def kept(frame: Frame, items: list[Any], positions: Sequence[int]) -> list[Any]:
         known = complete = type(items) is list
         out: list[Any] = []
-        for position, verdict in _told(fact, items, positions):
-            if verdict is ODD or not is_whole:
+        for position, verdict in _told(row.code, frame, items, positions):
+            judge = judges.get(verdict, criterion)
+            if judge is not None:
                 if slot is not None:
                     set_index(frame, slot, position, known=known)
-                judge = rest if verdict is True else criterion
                 found = judge(frame, [items[position]])
                 # The plain case, one boolean, without a call; `decide` knows all others.
                 verdict = found[0] if type(found) is list and len(found) == 1 else None  # noqa: PLW2901
                 if verdict is not True and verdict is not False:
                     verdict = decide(found)  # noqa: PLW2901 - now known
-            if verdict is True:
+            if verdict is True or verdict is WITHIN:
                 out.append(items[position])
             elif verdict is UNKNOWN:
                 complete = False
@@ -181,12 +182,33 @@ def _judged(row: Lambda) -> Judged:
     return kept
 
 
+def _judges(code: Code) -> dict[Any, Run | None]:
+    """What is left to evaluate of a row after each verdict of `_told`; the criterion after others.
+
+    None for nothing: the verdict is known.
+    """
+    if code.fact is not None:
+        return {True: None, None: None}
+    beyond = code.run if code.bounds is None else code.bounds.beyond
+    return {True: code.rest or code.run, WITHIN: beyond}
+
+
 def _told(
+    code: Code, frame: Frame, items: list[Any], positions: Sequence[int]
+) -> Iterable[tuple[int, Any]]:
+    """The rows of which the criterion is not known to be false, with what is known of it.
+
+    True where its fact or guard is, or there is none; WITHIN where it is within its bounds as well.
+    """
+    told, bounds = _told_by_json(code.fact or code.guard, items, positions), code.bounds
+    return told if bounds is None else bounds.told(frame, items, told)
+
+
+def _told_by_json(
     fact: Fact | None, items: list[Any], positions: Sequence[int]
 ) -> Iterable[tuple[int, Any]]:
-    """The rows of which a fact is not known to be false, with what it says of them."""
     if fact is None:
-        return [(position, ODD) for position in positions]
+        return [(position, True) for position in positions]
     out: list[tuple[int, Any]] = []
     tests = fact.tests
     for position in positions:
