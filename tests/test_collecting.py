@@ -31,3 +31,13 @@ def test_a_collector_that_was_off_stays_off():
         assert not gc.isenabled()
     finally:
         gc.enable()
+
+
+def test_what_the_block_leaves_is_not_looked_through_at_once():
+    before = gc.get_stats()[0]["collections"]
+    with collecting.paused():
+        kept = [[] for _ in range(gc.get_threshold()[0] * 10)]
+    few = [[] for _ in range(10)]
+
+    assert gc.get_stats()[0]["collections"] == before
+    assert len(kept) > len(few)
