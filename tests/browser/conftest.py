@@ -16,7 +16,9 @@ CHROMIUM = shutil.which("chromium")
 
 @pytest.fixture(scope="session")
 def workbench(tmp_path_factory) -> Iterator[Server]:
-    yield from serving(tmp_path_factory.mktemp("workbench"), WORKBENCH="yes", WORKERS="1")
+    """With threads for all that a page asks at once: on a busy machine none waits, none gets 503."""
+    folder = tmp_path_factory.mktemp("workbench")
+    yield from serving(folder, WORKBENCH="yes", WORKERS="1", THREADS="16")
 
 
 @pytest.fixture(scope="session")
