@@ -16,7 +16,7 @@ CHROMIUM = shutil.which("chromium")
 
 @pytest.fixture(scope="session")
 def workbench(tmp_path_factory) -> Iterator[Server]:
-    """With threads for all that a page asks at once: on a busy machine none waits, none gets 503."""
+    """With threads for all that a page asks at once, so that a busy machine refuses nothing."""
     folder = tmp_path_factory.mktemp("workbench")
     yield from serving(folder, WORKBENCH="yes", WORKERS="1", THREADS="16")
 

@@ -25,6 +25,7 @@ def workbench(plans):
         WORKBENCH="yes",
         WORKBENCH_EDIT="yes",
         WORKERS="1",
+        THREADS="16",
         PLANS=str(plans),
     )
 
