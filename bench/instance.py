@@ -16,6 +16,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from bench import servers
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -44,6 +46,10 @@ class Instance:
     def open_files(self) -> int:
         """File descriptors of the processes that answer."""
         return sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in self.workers())
+
+    def cpu_seconds(self) -> float:
+        """What all its processes have used so far."""
+        return servers.cpu_seconds(self.process.pid)
 
     def get(self, path: str) -> Any:
         """The JSON at a path."""

@@ -25,7 +25,7 @@ class Tally:
     """What came back: milliseconds by status; `cut` connections gave no answer to a request.
 
     `refused` connections took no request; nothing was lost by them. `unhinted` counts 503 without
-    Retry-After.
+    Retry-After. `client_cpu_s` is what the clients themselves took of the machine.
     """
 
     ms: dict[int, list[float]] = field(default_factory=dict)
@@ -33,13 +33,21 @@ class Tally:
     refused: int = 0
     unhinted: int = 0
     seconds: float = 0.0
+    client_cpu_s: float = 0.0
 
     def per_second(self, status: int = 200) -> float:
         return len(self.ms.get(status, ())) / self.seconds if self.seconds else 0.0
 
     def p95_ms(self, status: int = 200) -> float:
+        return self.percentile_ms(95, status)
+
+    def percentile_ms(self, percent: int, status: int = 200) -> float:
         found = self.ms.get(status, [])
-        return quantiles(found, n=20)[-1] if len(found) > 1 else sum(found)
+        return quantiles(found, n=100)[percent - 1] if len(found) > 1 else sum(found)
+
+    def client_cores(self) -> float:
+        """Cores that the clients kept busy."""
+        return self.client_cpu_s / self.seconds if self.seconds else 0.0
 
     def statuses(self) -> dict[int, int]:
         return {status: len(times) for status, times in sorted(self.ms.items())}
