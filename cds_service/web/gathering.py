@@ -18,9 +18,8 @@ from functools import partial
 from selectors import EVENT_READ
 from typing import TYPE_CHECKING, Any
 
-from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
-
 from cds_service.web.admission import ALWAYS_ADMITTED
+from cds_service.web.balancing import BalancedWorker
 
 if TYPE_CHECKING:
     from cds_service.web.admission import Admission
@@ -100,8 +99,8 @@ def _body_bytes(head: bytearray) -> int:
     return int(lengths[0] or 0) if len(lengths) == 1 else 0
 
 
-class GatheringWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
-    """Gunicorn's worker with threads, which start on requests that are there."""
+class GatheringWorker(BalancedWorker):
+    """A worker whose threads start on requests that are there."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -170,9 +169,10 @@ class GatheringWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no ty
     def _refuse(self, admission: Admission, gathering: Gathering, client: socket.socket) -> None:
         """Turn a request away here and now; its client may send the next one.
 
-        In few calls of the system: after each of them the threads that compute go first.
+        In few calls of the system: after each of them the threads that compute go first. A client
+        of a process that has more than others is sent away, to come to one of those.
         """
-        keeps = gathering.keeps_connection()
+        keeps = gathering.keeps_connection() and not self.has_more_than_others()
         answer = admission.refuse(keeps_connection=keeps)
         sent = 0
         with contextlib.suppress(OSError):

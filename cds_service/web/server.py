@@ -13,6 +13,7 @@ from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 from cds_service import collecting
 from cds_service.authoring.followed_library import FollowedLibrary
 from cds_service.web import LENT_PLACES, create_app, logs, metrics, telemetry
+from cds_service.web.balancing import Connections
 from cds_service.web.reloading import Reloading
 from cds_service.web.worker import ServerLog, Worker
 
@@ -78,6 +79,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
     def __init__(self, application: Reloading, settings: Settings) -> None:
         self._settings = settings
         self._application = application
+        self.connections = Connections(settings.workers)
         super().__init__()
 
     @property
@@ -116,14 +118,23 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             "logger_class": ServerLog,
             "control_socket_disable": True,
             "when_ready": self._announce,
+            "pre_fork": self._seat,
             "post_fork": self._follow,
-            "child_exit": _forget,
+            "child_exit": self._forget,
         }
 
     def _threads(self) -> int:
         """Of one process; most of them only wait, for a place or for a FHIR server."""
         working = self._settings.threads + self._settings.queue
         return working + LENT_PLACES + _SPARE_THREADS
+
+    def _seat(self, _: Arbiter, worker: Worker) -> None:
+        worker.seat = self.connections.seat()
+
+    def _forget(self, _: Arbiter, worker: Worker) -> None:
+        metrics.forget_process(worker.pid)
+        if worker.seat is not None:
+            self.connections.give_back(worker.seat)
 
     def _follow(self, _: Arbiter, __: Any) -> None:
         self._application.follow()
@@ -159,7 +170,3 @@ def tell(line: str) -> None:
     """Show a line to whoever watches the terminal."""
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
-
-
-def _forget(_: Arbiter, worker: Any) -> None:
-    metrics.forget_process(worker.pid)
