@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
+from threading import Thread
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urljoin, urlsplit
 
@@ -15,7 +17,7 @@ from cds_service import fhir_json
 from cds_service.data import outbound
 from cds_service.data.allowance import Allowance
 from cds_service.data.guarded_http import GuardedHttp, NoAnswer
-from cds_service.data.waiting import Waiting
+from cds_service.data.waiting import KEEPS_WAITING, Waiting
 from cds_service.errors import RequestError
 from cds_service.spans import UNTRACED
 
@@ -57,6 +59,10 @@ class Answer:
     failure: str | None = None
 
 
+def _may_wait() -> AbstractContextManager[bool]:
+    return nullcontext(enter_result=True)
+
+
 @dataclass(frozen=True, slots=True)
 class _Limits:
     """Until when a call may read, and how much."""
@@ -76,7 +82,8 @@ class FhirReader:
             public ones.
         allow_open_servers: whether a server is read without an access token (AUTHZ-17).
         on_refusal: told the reason, once per call, when a call's server is not read.
-        while_waiting: entered by a call for as long as it waits for its reads.
+        while_waiting: entered by a call for as long as it waits for its reads; it gives whether
+            the call may wait at all.
         tracer: told of each read or search, with the host of the server.
         max_pages: pages of one search that are read.
         max_bytes: bytes of one answer, unpacked.
@@ -90,7 +97,9 @@ class FhirReader:
         ca_bundle: Path | None = None,
         allow_open_servers: bool = False,
         on_refusal: Callable[[str], None] = lambda _: None,
-        while_waiting: Callable[[], AbstractContextManager[None]] = nullcontext,
+        while_waiting: Callable[[], AbstractContextManager[bool]] = lambda: nullcontext(
+            enter_result=True
+        ),
         tracer: Tracer = UNTRACED,
         max_pages: int = 20,
         max_bytes: int = 5_000_000,
@@ -134,6 +143,18 @@ class FhirReader:
         if server.token is not None and not _TOKEN.fullmatch(server.token):
             return "the access token holds characters that a header cannot carry"
         return None
+
+    def leaves_alone(self, server: FhirServer, query: str, deadline: Deadline) -> str | None:
+        """Why a call reads nothing of a server that keeps others waiting; None when it may read.
+
+        Now and then this query is sent to it, behind the call, to see whether it answers again.
+        """
+        if not self._waiting.is_hanging(server.base):
+            return None
+        if self._waiting.may_look(server.base):
+            look = partial(self._look, server, query, _Limits(deadline, Allowance()))
+            Thread(target=look, name="fhir-look", daemon=True).start()
+        return KEEPS_WAITING
 
     def fetch(
         self,
@@ -221,15 +242,19 @@ class FhirReader:
         if sum(_entry_count(page) for page in pages) >= self.max_entries:
             raise NoAnswer(f"only {self.max_entries} entries of a search are read")
 
-    def _get(self, server: FhirServer, url: str, limits: _Limits) -> Mapping[str, Any]:
+    def _look(self, server: FhirServer, query: str, limits: _Limits) -> None:
+        with self._waiting.look(server.base):
+            self._sent(server, f"{server.base.rstrip('/')}/{query}", limits)
+
+    def _sent(self, server: FhirServer, url: str, limits: _Limits) -> bytes:
         headers = {} if server.token is None else {"Authorization": f"Bearer {server.token}"}
-        with self._waiting.reading(server.base), limits.allowance.answer() as count:
-            body, _ = self._http.fetch(
-                url,
-                headers | {"Accept": "application/fhir+json"},
-                limits.deadline,
-                count=count,
-            )
+        headers["Accept"] = "application/fhir+json"
+        with limits.allowance.answer() as count:
+            return self._http.fetch(url, headers, limits.deadline, count=count)[0]
+
+    def _get(self, server: FhirServer, url: str, limits: _Limits) -> Mapping[str, Any]:
+        with self._waiting.reading(server.base):
+            body = self._sent(server, url, limits)
         try:
             document = fhir_json.decode(body)
         except RequestError:

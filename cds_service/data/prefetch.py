@@ -5,8 +5,7 @@ Takes what the request brings, reads the rest from its FHIR server, and refuses 
 
 from __future__ import annotations
 
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import nullcontext
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from itertools import chain
@@ -187,28 +186,42 @@ def _answers(
     server = _server(message)
     if reader is None or server is None:
         return [Answer(job.first, "the request names no FHIR server to read") for job in reads]
+    deadline = _token_deadline(message, deadline)
+    asked = [job for job in reads if not job.problem()]
     refusal = reader.refusal(server)
     if refusal and reads:
         reader.on_refusal(refusal)
-    deadline = _token_deadline(message, deadline)
-    allowance = Allowance()
-    executor = ThreadPoolExecutor(_MAX_THREADS, thread_name_prefix="fhir-read")
-    futures: list[Future[Answer] | None] = [
-        None
-        if refusal or job.problem()
-        else executor.submit(copy_context().run, job.run, reader, server, deadline, allowance)
+    elif asked:
+        refusal = reader.leaves_alone(server, asked[0].query.text or "metadata", deadline)
+    answers: dict[str, Answer] = {}
+    if asked and not refusal:
+        with reader.while_waiting() as may_wait:
+            if may_wait:
+                answers = _in_time(asked, reader, server, deadline)
+            else:
+                refusal = "too many other calls wait for FHIR servers just now"
+    return [
+        answers.get(job.template.key)
+        or Answer(job.first, job.problem() or refusal or "the FHIR server did not answer in time")
         for job in reads
     ]
-    under_way = [each for each in futures if each]
-    with reader.while_waiting() if under_way else nullcontext():
-        done, _ = wait(under_way, deadline.remaining() + _GRACE_S)
+
+
+def _in_time(
+    jobs: Sequence[_Read], reader: FhirReader, server: FhirServer, deadline: Deadline
+) -> dict[str, Answer]:
+    """The answers, by key, that are there by the deadline; all reads are under way together."""
+    allowance = Allowance()
+    executor = ThreadPoolExecutor(_MAX_THREADS, thread_name_prefix="fhir-read")
+    futures = {
+        executor.submit(
+            copy_context().run, job.run, reader, server, deadline, allowance
+        ): job.template.key
+        for job in jobs
+    }
+    done, _ = wait(futures, deadline.remaining() + _GRACE_S)
     executor.shutdown(wait=False, cancel_futures=True)
-    return [
-        future.result()
-        if future in done
-        else Answer(job.first, job.problem() or refusal or "the FHIR server did not answer in time")
-        for job, future in zip(reads, futures, strict=True)
-    ]
+    return {futures[future]: future.result() for future in done}
 
 
 def _server(message: Mapping[str, Any]) -> FhirServer | None:

@@ -1,7 +1,8 @@
-"""Which FHIR servers keep reads waiting; one that keeps many waiting is hardly asked any more.
+"""Which FHIR servers keep reads waiting; one that keeps many waiting is left alone for a while.
 
 So a server that hangs holds a bounded number of calls, and costs the others next to nothing: a
 read of it takes threads and a connection, and so more than a call that brings its data (risk A5).
+Now and then one read looks whether it answers again; no call waits for that.
 """
 
 from __future__ import annotations
@@ -27,6 +28,11 @@ call makes several at once."""
 REMEMBERED_S = 5.0
 """How long late reads that got no answer count; a server that is asked seldom is always asked."""
 
+LOOK_EVERY_S = 1.0
+"""How long a server that hangs is left alone, before one read looks whether it answers again."""
+
+KEEPS_WAITING = "the FHIR server keeps other reads waiting and is not asked again"
+
 _MOST_SERVERS = 1_000
 
 
@@ -37,6 +43,7 @@ class _Server:
     under_way: dict[object, float] = field(default_factory=dict)
     unanswered: int = 0
     gave_up: float = 0.0
+    is_looked_at: bool = False
 
     def is_hanging(self, now: float) -> bool:
         late = sum(now - since > LATE_S for since in self.under_way.values())
@@ -56,7 +63,7 @@ class _Server:
 
 
 class Waiting:
-    """The reads that are under way, by server. Threads may share one."""
+    """The reads that are under way, by server: a circuit breaker. Threads may share one."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -67,21 +74,52 @@ class Waiting:
         """Servers of which something is remembered."""
         return len(self._servers)
 
+    def is_hanging(self, base: str) -> bool:
+        """Whether no read of the server at this base may begin."""
+        now = self._clock()
+        with self._lock:
+            return self._server(base, now).is_hanging(now)
+
+    def may_look(self, base: str) -> bool:
+        """Whether it is time to see if a server that hangs answers again: a `look` must follow."""
+        now = self._clock()
+        with self._lock:
+            server = self._server(base, now)
+            if server.is_looked_at or now - server.gave_up < LOOK_EVERY_S:
+                return False
+            server.is_looked_at = True
+            return True
+
+    @contextlib.contextmanager
+    def look(self, base: str) -> Iterator[None]:
+        """One read that `may_look` has allowed; its failure ends here."""
+        server = self._server(base, self._clock())
+        try:
+            with contextlib.suppress(NoAnswer), self._counted(server):
+                yield
+        finally:
+            server.is_looked_at = False
+
     @contextlib.contextmanager
     def reading(self, base: str) -> Iterator[None]:
         """One read of the server at this base.
 
-        Of one that hangs only one read at a time goes on, to see whether it answers again.
-
         Raises:
             NoAnswer: the server keeps too many reads waiting.
         """
-        read, now = object(), self._clock()
+        now = self._clock()
         with self._lock:
             server = self._server(base, now)
-            if server.under_way and server.is_hanging(now):
-                raise NoAnswer("the FHIR server keeps other reads waiting and is not asked again")
-            server.under_way[read] = now
+            if server.is_hanging(now):
+                raise NoAnswer(KEEPS_WAITING)
+        with self._counted(server):
+            yield
+
+    @contextlib.contextmanager
+    def _counted(self, server: _Server) -> Iterator[None]:
+        read = object()
+        with self._lock:
+            server.under_way[read] = self._clock()
         failure: NoAnswer | None = None
         try:
             yield
@@ -98,6 +136,6 @@ class Waiting:
             self._servers = {
                 known: server
                 for known, server in self._servers.items()
-                if server.under_way or not server.is_forgotten(now)
+                if server.under_way or server.is_looked_at or not server.is_forgotten(now)
             }
         return self._servers.setdefault(base, _Server())

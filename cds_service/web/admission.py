@@ -80,8 +80,8 @@ class Pace:
 class Places:
     """Where requests are worked on: so many at a time.
 
-    A request that only waits for somebody else lends its place to another one meanwhile, as long
-    as no more than `lent` do.
+    A request that only waits for somebody else lends its place to another one meanwhile. No more
+    than `lent` wait at once, and none that waits keeps its place.
     """
 
     def __init__(self, count: int, *, lent: int = 0) -> None:
@@ -89,7 +89,7 @@ class Places:
         self._lent = 0
         self._lock = Lock()
         self._free = BoundedSemaphore(count)
-        self._may_lend = BoundedSemaphore(lent) if lent else None
+        self._may_lend = BoundedSemaphore(lent)
 
     @property
     def under_way(self) -> int:
@@ -107,15 +107,18 @@ class Places:
         self._free.release()
 
     @contextmanager
-    def lent(self) -> Iterator[None]:
-        """For a request that has a place: others may have it during this block."""
-        if self._may_lend is None or not self._may_lend.acquire(blocking=False):
-            yield
+    def lent(self) -> Iterator[bool]:
+        """For a request that has a place: others may have it during this block.
+
+        False, and the place is kept, when as many wait as may: then it must not wait.
+        """
+        if not self._may_lend.acquire(blocking=False):
+            yield False
             return
         self._change_lent(1)
         self._free.release()
         try:
-            yield
+            yield True
         finally:
             self._change_lent(-1)
             self._free.acquire()

@@ -13,7 +13,7 @@ from fhir_stub import FhirStub, closed_port, outcome, searchset
 
 from cds_service.data.deadline import Deadline
 from cds_service.data.fhir_client import Answer, FhirReader, FhirServer
-from cds_service.data.waiting import LATE_S, MOST_LATE
+from cds_service.data.waiting import KEEPS_WAITING, LATE_S, MOST_LATE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -218,36 +218,40 @@ def test_a_server_without_tls_behind_an_https_url_is_not_trusted(
 # --- the deadline ---
 
 
+@pytest.fixture
+def hanging(reader: FhirReader, stub: FhirStub) -> FhirServer:
+    """A server that has kept many reads waiting."""
+    stub.faults["Condition"] = fhir_stub.hang
+    soon = Deadline(LATE_S + 0.3)
+    with ThreadPoolExecutor(MOST_LATE) as calls:
+        failures = list(
+            calls.map(lambda _: fetch(reader, stub, deadline=soon).failure, range(MOST_LATE))
+        )
+    assert failures == [LATE] * MOST_LATE
+    return FhirServer(stub.base, "t0ken")
+
+
 @pytest.mark.requirement("A5")
-def test_a_server_that_hangs_is_asked_by_one_read_at_a_time(
-    reader: FhirReader, stub: FhirStub
+def test_a_server_that_hangs_is_asked_by_no_call(
+    reader: FhirReader, stub: FhirStub, hanging: FhirServer
 ) -> None:
-    stub.faults["Condition"] = fhir_stub.hang
-    with ThreadPoolExecutor(MOST_LATE) as calls:
-        soon = Deadline(LATE_S + 0.3)
-        assert {
-            answer.failure
-            for answer in calls.map(lambda _: fetch(reader, stub, deadline=soon), range(MOST_LATE))
-        } == {LATE}
-        asked = len(stub.seen)
-        soon = Deadline(LATE_S + 0.3)
-        list(calls.map(lambda _: fetch(reader, stub, deadline=soon), range(MOST_LATE)))
+    asked = len(stub.seen)
 
-    assert len(stub.seen) == asked + 1
+    assert reader.leaves_alone(hanging, SEARCH, Deadline(30)) == KEEPS_WAITING
+    assert fetch(reader, stub) == Answer((), KEEPS_WAITING)
+    assert len(stub.seen) == asked
 
 
-def test_a_server_that_answers_again_is_asked_as_before(reader: FhirReader, stub: FhirStub) -> None:
-    stub.faults["Condition"] = fhir_stub.hang
-    with ThreadPoolExecutor(MOST_LATE) as calls:
-        soon = Deadline(LATE_S + 0.3)
-        list(calls.map(lambda _: fetch(reader, stub, deadline=soon), range(MOST_LATE)))
-        del stub.faults["Condition"]
-        assert fetch(reader, stub).failure is None
-        failures = [
-            answer.failure for answer in calls.map(lambda _: fetch(reader, stub), range(MOST_LATE))
-        ]
+@pytest.mark.requirement("A5")
+def test_a_server_that_answers_again_is_asked_as_before(
+    reader: FhirReader, stub: FhirStub, hanging: FhirServer
+) -> None:
+    del stub.faults["Condition"]
+    patience = Deadline(20)
+    while reader.leaves_alone(hanging, SEARCH, patience) and not patience.is_over:
+        threading.Event().wait(0.01)
 
-    assert failures == [None] * MOST_LATE
+    assert fetch(reader, stub).failure is None
 
 
 @pytest.mark.requirement("PERF-2")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -671,6 +672,17 @@ def test_an_open_server_is_not_read_for_a_token_of_another_type_either(stub: Fhi
         key = run(opened, by_server(stub, fhirAuthorization=authorization)).keys["conditions"]
 
     assert (key.state, stub.seen) == (State.UNKNOWN, [])
+
+
+@pytest.mark.requirement("A5")
+def test_a_call_that_may_not_wait_reads_nothing(stub: FhirStub) -> None:
+    with FhirReader(while_waiting=lambda: nullcontext(enter_result=False)) as full:
+        key = run(full, by_server(stub)).keys["conditions"]
+
+    assert (key.state, stub.seen) == (State.UNKNOWN, [])
+    assert key.reason == (
+        "it is not in prefetch, and too many other calls wait for FHIR servers just now"
+    )
 
 
 # --- one patient ---

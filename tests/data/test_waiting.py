@@ -8,7 +8,7 @@ from contextlib import ExitStack
 import pytest
 
 from cds_service.data.guarded_http import NoAnswer, NotInTime
-from cds_service.data.waiting import LATE_S, MOST_LATE, REMEMBERED_S, Waiting
+from cds_service.data.waiting import LATE_S, LOOK_EVERY_S, MOST_LATE, REMEMBERED_S, Waiting
 
 
 class Clock:
@@ -33,9 +33,9 @@ def assert_shut(waiting):
         pass
 
 
-def read_twice_at_once(waiting):
-    """Raises NoAnswer while the server is shut: it is then asked by one read at a time."""
-    with waiting.reading("a"), waiting.reading("a"):
+def read(waiting):
+    """Raises NoAnswer while the server is shut."""
+    with waiting.reading("a"):
         pass
 
 
@@ -75,34 +75,49 @@ def end_without_time_of_its_own(waiting):
         raise NotInTime("did not answer in time")
 
 
+def look(waiting, clock, seconds=0.0, failure=None):
+    clock.now += LOOK_EVERY_S
+    assert waiting.may_look("a")
+    with waiting.look("a"):
+        clock.now += seconds
+        if failure:
+            raise failure
+
+
 @pytest.mark.requirement("A5")
-def test_once_the_late_ones_are_over_one_read_looks_whether_it_answers(waiting, clock):
+def test_once_the_late_ones_are_over_no_call_is_made_to_wait(waiting, clock):
     end_late_without_answer(waiting, clock)
-    with waiting.reading("a"):
-        assert_shut(waiting)
+    assert waiting.is_hanging("a")
+    assert_shut(waiting)
+
+
+@pytest.mark.requirement("A5")
+def test_one_look_at_a_time_sees_whether_it_answers(waiting, clock):
+    end_late_without_answer(waiting, clock)
+    assert not waiting.may_look("a")
+    clock.now += LOOK_EVERY_S
+    assert waiting.may_look("a")
+    assert not waiting.may_look("a")
+    with waiting.look("a"):
+        clock.now += 2 * LATE_S
+        raise NoAnswer("not in time")
+    assert not waiting.may_look("a")
+    look(waiting, clock, failure=NotInTime("did not answer in time"))
+    assert_shut(waiting)
 
 
 @pytest.mark.requirement("A5")
 @pytest.mark.parametrize("seconds", [LATE_S / 2, 2 * LATE_S], ids=["soon", "late"])
 def test_an_answer_opens_the_server_again(waiting, clock, seconds):
     end_late_without_answer(waiting, clock)
-    with waiting.reading("a"):
-        clock.now += seconds
-    read_twice_at_once(waiting)
+    look(waiting, clock, seconds)
+    read(waiting)
 
 
 def test_a_refusal_that_comes_soon_is_an_answer_too(waiting, clock):
     end_late_without_answer(waiting, clock)
-    with contextlib.suppress(NoAnswer), waiting.reading("a"):
-        raise NoAnswer("does not allow this read (403)")
-    read_twice_at_once(waiting)
-
-
-def test_a_read_without_time_of_its_own_says_nothing(waiting, clock):
-    end_late_without_answer(waiting, clock)
-    end_without_time_of_its_own(waiting)
-    with pytest.raises(NoAnswer):
-        read_twice_at_once(waiting)
+    look(waiting, clock, failure=NoAnswer("does not allow this read (403)"))
+    read(waiting)
 
 
 def test_late_reads_count_only_in_a_row(waiting, clock):
@@ -110,20 +125,20 @@ def test_late_reads_count_only_in_a_row(waiting, clock):
     with waiting.reading("a"):
         pass
     end_late_without_answer(waiting, clock, MOST_LATE - 1)
-    read_twice_at_once(waiting)
+    read(waiting)
 
 
 def test_a_server_that_is_asked_seldom_is_always_asked(waiting, clock):
     end_late_without_answer(waiting, clock)
     clock.now += 2 * REMEMBERED_S
-    read_twice_at_once(waiting)
+    read(waiting)
 
 
 def test_a_read_without_time_of_its_own_brings_nothing_back(waiting, clock):
     end_late_without_answer(waiting, clock)
     clock.now += 2 * REMEMBERED_S
     end_without_time_of_its_own(waiting)
-    read_twice_at_once(waiting)
+    read(waiting)
 
 
 def test_servers_of_long_ago_are_forgotten(waiting, clock):

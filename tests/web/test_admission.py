@@ -180,7 +180,8 @@ def test_no_more_places_are_lent_than_allowed():
     places = Places(2, lent=1)
     assert places.take()
     assert places.take()
-    with places.lent(), places.lent():
+    with places.lent() as one_may_wait, places.lent() as another_may_wait:
+        assert (one_may_wait, another_may_wait) == (True, False)
         assert places.take()
         assert not places.take()
         places.give_back()
