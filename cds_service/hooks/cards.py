@@ -289,8 +289,8 @@ def _within_budget(drafts: list[Draft], plan: Plan, reader: Reader) -> list[Draf
     values: dict[str, list[Any]] = {"n": [len(rest)]}
     detail = [
         "\n".join(
-            f"- {', '.join(draft.rules) or draft.plans[0]}: {languages.escape(draft.summary)}"
-            f" ({languages.escape(draft.source['label'])})"
+            f"- {languages.escape(draft.summary)}"
+            f" ({languages.escape('; '.join((draft.source['label'], *draft.rules)))})"
             for draft in rest
         )
     ]

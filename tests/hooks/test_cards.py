@@ -427,7 +427,7 @@ def test_beyond_the_budget_info_cards_become_lines_of_the_last_card():
         "More (3)",
     ]
     assert shown[-1]["extension"]["org.example.lbp"]["rules"] == ["lbpR04", "lbpR05", "lbpR06"]
-    assert "lbpR05: Card 5" in shown[-1]["detail"]
+    assert "- Card 5 (strategy; lbpR05)" in shown[-1]["detail"]
 
 
 def test_critical_cards_take_no_place_and_warnings_are_all_shown():
