@@ -1,15 +1,12 @@
 // The editor of a plan: while it is typed, lint looks at it, its cases run and their cards appear.
 
 import { Completions } from "./completing.js";
-import { tabs } from "./page.js";
+import { say, tabs } from "./page.js";
 import { TextView } from "./text_view.js";
 
 const PAUSE_MS = 350;
 const AGAIN_MS = 1500;
 const $ = (selector) => document.querySelector(selector);
-const words = JSON.parse($("#words").textContent);
-const say = (key, facts = {}) =>
-  Object.entries(facts).reduce((text, [name, fact]) => text.replace(`{${name}}`, fact), words[key]);
 
 const root = $("#editor");
 const { url } = root.dataset;

@@ -1,4 +1,10 @@
-// What several pages share: tabs that arrow keys move through, and JSON in colours.
+// What several pages share: their words, tabs that arrow keys move through, and JSON in colours.
+
+export const words = JSON.parse(document.getElementById("words").textContent);
+
+/** The words under `key` in the reader's language, with the facts that they name. */
+export const say = (key, facts = {}) =>
+  Object.entries(facts).reduce((text, [name, fact]) => text.replace(`{${name}}`, () => fact), words[key]);
 
 /** Makes the tablist inside `root` work; returns a function that selects a tab by its name. */
 export function tabs(root) {

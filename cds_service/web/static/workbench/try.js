@@ -1,18 +1,15 @@
 // The small EHR: keeps what is on the page, sends the hook request as an EHR does, shows the answer.
 
-import { highlight, tabs } from "./page.js";
+import { highlight, say, tabs, words } from "./page.js";
 
 const $ = (selector, root = document) => root.querySelector(selector);
 const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
 const read = (id) => JSON.parse(document.getElementById(id).textContent);
 
-const words = read("words");
 const offered = read("offered");
 const form = $("#ehr");
 const state = { drafts: [], added: 0, request: "", answer: null, resources: {}, asked: 0, explained: 0, why: null, asOf: null };
 
-const say = (key, facts = {}) =>
-  Object.entries(facts).reduce((text, [name, fact]) => text.replace(`{${name}}`, fact), words[key]);
 const chosen = (name) => form.elements[name].value;
 const service = () => $("input[name=service]:checked", form);
 const sentAs = (resource) => `${resource.resourceType}/${resource.id}`;
