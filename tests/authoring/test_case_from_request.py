@@ -23,14 +23,10 @@ def moved(text):
     return (date.fromisoformat(text) - timedelta(days=DAYS)).isoformat()
 
 
-@pytest.fixture
-def run(monkeypatch):
-    monkeypatch.setenv("CDS_PLANS", str(REPOSITORY / "plan_definitions"))
-
-    def invoke(*arguments):
-        return CliRunner().invoke(main, ["case", "new", *map(str, arguments)])
-
-    return invoke
+@pytest.fixture(scope="module")
+def run():
+    runner = CliRunner(env={"CDS_PLANS": str(REPOSITORY / "plan_definitions")})
+    return lambda *arguments: runner.invoke(main, ["case", "new", *map(str, arguments)])
 
 
 def revealing():
@@ -88,9 +84,9 @@ def revealing():
     }  # fmt: skip
 
 
-@pytest.fixture
-def made(run, tmp_path):
-    file = tmp_path / "request.json"
+@pytest.fixture(scope="module")
+def made(run, tmp_path_factory):
+    file = tmp_path_factory.mktemp("revealing") / "request.json"
     file.write_text(json.dumps(revealing()))
     result = run("--from", file, "--now", SENT)
     assert result.exit_code == 0, result.output
