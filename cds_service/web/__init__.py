@@ -36,9 +36,11 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from flask import Response
+    from structlog.typing import FilteringBoundLogger
 
     from cds_service.config import Settings
     from cds_service.data.plan_library import PlanLibrary
+    from cds_service.spans import Tracer
     from cds_service.tenants import Tenant
     from cds_service.web.telemetry import OpenTelemetry
 
@@ -74,21 +76,7 @@ def create_app(
     counts = metrics.Metrics()
     tracer = traces or UNTRACED
 
-    def lost(decisions: int) -> None:
-        counts.unrecorded(decisions)
-        logger.error("decisions lost", count=decisions)
-
-    store = Store(
-        settings.database_url,
-        on_lost=lost,
-        pseudonym_key=settings.pseudonym_key,
-        keep=_retention(settings),
-        tracer=tracer,
-    )
-    try:
-        store.prepare()
-    except StoreUnavailable as problem:
-        logger.warning("no store yet", problem=problem.message)
+    store = _store(settings, counts, logger, tracer)
     known = trusted(settings, library)
     places = Places(settings.threads, lent=LENT_PLACES)
     hooks = HookService(
@@ -97,16 +85,7 @@ def create_app(
         deadline_s=settings.deadline_s,
         store=store,
         profile=settings.profile,
-        readers={
-            tenant.id: _reader(
-                places,
-                AllowList(tenant.fhir_servers),
-                tracer=tracer,
-                ca_bundle=tenant.ca_bundle,
-                allow_open_servers=tenant.reads_without_token,
-            )
-            for tenant in known
-        },
+        readers={tenant.id: _reader_for(tenant, places, tracer) for tenant in known},
         keeps_requests=settings.keep_requests,
         tracer=tracer,
     )
@@ -174,11 +153,45 @@ def trusted(settings: Settings, library: PlanLibrary) -> tuple[Tenant, ...]:
     return tenants.read(settings.tenants, names)
 
 
+def _store(
+    settings: Settings, counts: metrics.Metrics, logger: FilteringBoundLogger, tracer: Tracer
+) -> Store:
+    """The site's store, with the newest schema if the database answers."""
+
+    def lost(decisions: int) -> None:
+        counts.unrecorded(decisions)
+        logger.error("decisions lost", count=decisions)
+
+    store = Store(
+        settings.database_url,
+        on_lost=lost,
+        pseudonym_key=settings.pseudonym_key,
+        keep=_retention(settings),
+        tracer=tracer,
+    )
+    try:
+        store.prepare()
+    except StoreUnavailable as problem:
+        logger.warning("no store yet", problem=problem.message)
+    return store
+
+
 def _retention(settings: Settings) -> Retention | None:
     """How long the store keeps things; None where it deletes nothing by itself."""
     if settings.retention_days is None:
         return None
     return Retention(settings.retention_days, lambda: datetime.now(UTC))
+
+
+def _reader_for(tenant: Tenant, places: Places, tracer: Tracer) -> FhirReader:
+    """A reader of the FHIR servers of one tenant, and of no other."""
+    return _reader(
+        places,
+        AllowList(tenant.fhir_servers),
+        tracer=tracer,
+        ca_bundle=tenant.ca_bundle,
+        allow_open_servers=tenant.reads_without_token,
+    )
 
 
 def _reader(places: Places, guard: AllowList | None = None, **options: Any) -> FhirReader:
