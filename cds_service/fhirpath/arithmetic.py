@@ -63,6 +63,8 @@ def whole(value: Decimal) -> int | None:
 
 def _operator(symbol: str, apply: Callable[[Any, Any], Any]) -> Callable[..., list[Any]]:
     def run(left: list[Any], right: list[Any]) -> list[Any]:
+        if not left or not right:
+            return [] if type(left) is list is type(right) else unknown()
         one, other = scalar(left), scalar(right)
         if one is UNKNOWN or other is UNKNOWN:
             return unknown()

@@ -192,6 +192,8 @@ _UNREAD = frozenset({list, Incomplete, Node})
 
 def _ordered(accept: Callable[[Any, Any], bool]) -> Binary:
     def compare(left: list[Any], right: list[Any]) -> list[Any]:
+        if not left or not right:
+            return [] if type(left) is list is type(right) else unknown()
         one = left[0] if type(left) is list and len(left) == 1 else left
         other = right[0] if type(right) is list and len(right) == 1 else right
         if type(one) in _UNREAD:

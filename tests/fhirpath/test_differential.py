@@ -437,7 +437,7 @@ TRIAGE = (
     Known(OPEN, "the digits of a logarithm", "5.7.6", "1.50.log(10).toQuantity()",
           _all(_rooted("toQuantity()"), _takes(Decimal))),
     Known(OPEN, "which comes first beside an empty operand: nothing, or the error", "4.5",
-          "{} >= ('a' | 'b')",
+          "('a' | 'b').startsWith({})",
           _all(lambda d: any(answer == [] for answer in d.operands),
                lambda d: [] in (d.ours, d.theirs),
                lambda d: isinstance(d.ours, Failure) or isinstance(d.theirs, Failure))),

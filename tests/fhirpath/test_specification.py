@@ -194,3 +194,29 @@ def test_3_0_offsets_count_for_hours_and_less(precision, crossed) -> None:
 )
 def test_3_0_a_truncated_quotient_has_the_type_of_its_operands(expression, kind) -> None:
     assert evaluated(f"({expression}) is {kind}") == [True]
+
+
+@pytest.mark.parametrize(
+    ("expression", "answer"),
+    [
+        ("@T10:30:00.highBoundary()", "10:30:00.999"),
+        ("@T10:30:00.lowBoundary()", "10:30:00.000"),
+        ("@T10:30:00.5.highBoundary()", "10:30:00.599"),
+        ("@T10:30:00.123.highBoundary()", "10:30:00.123"),
+        ("@2024-02-29T10:30:00+02:00.highBoundary()", "2024-02-29T10:30:00.999+02:00"),
+        ("@2024-02-29T10:30:00.500Z.highBoundary(14)", "2024-02-29T10:30:00Z"),
+        ("@T10:30.highBoundary(6)", "10:30:59"),
+    ],
+)
+def test_3_0_a_second_is_known_to_the_decimals_that_were_written(expression, answer) -> None:
+    assert [str(item) for item in evaluated(expression)] == [answer]
+
+
+@pytest.mark.parametrize("operator", ["<", "<=", ">", ">=", "+", "-", "*", "/", "div", "mod"])
+def test_6_an_operand_that_is_empty_makes_the_answer_empty(operator) -> None:
+    assert evaluated(f"{{}} {operator} (1 | 2)") == []
+    assert evaluated(f"(1 | 2) {operator} {{}}") == []
+
+
+def test_3_0_the_empty_string_is_found_at_the_start() -> None:
+    assert evaluated("'abc'.lastIndexOf('')") == [0]

@@ -27,8 +27,11 @@ _MOST_DECIMALS = 28
 _CONTEXT = Context(prec=60)
 _NANO = 1_000_000_000
 _LAST = 59_999_000_000
+_MILLISECOND = 1_000_000
 _DATE_DIGITS = {4: 1, 6: 2, 8: 3, 10: 4, 12: 5, 14: 6, 17: 6}
 _TIME_DIGITS = {2: 1, 4: 2, 6: 3, 9: 3}
+_WHOLE_SECONDS = frozenset({6, 14})
+"""The precisions of a time and of a dateTime that end with the seconds."""
 
 
 def precision(value: Any) -> int | None:
@@ -83,22 +86,25 @@ def _decimal_boundary(value: Decimal, digits: int | None, *, high: bool) -> Deci
 def _temporal_boundary(value: Temporal, digits: int | None, *, high: bool) -> Temporal | None:
     if isinstance(value, Time):
         wanted = _TIME_DIGITS.get(9 if digits is None else digits)
-        return None if wanted is None else _cut(value, _clock(value.parts, high=high), wanted)
+        return None if wanted is None else _cut(value, _clock(value, high=high), wanted, digits)
     if type(value) is Date and len(value.parts) == 3 and digits is None:
         return value  # a full day has no other boundary
     default = 8 if isinstance(value, Date) else 17
     wanted = _DATE_DIGITS.get(default if digits is None else digits)
     if wanted is None or (isinstance(value, Date) and wanted > 3):
         return None
-    filled = (*_day(value.parts, high=high), *_clock(value.parts[3:], high=high))
+    filled = (*_day(value.parts, high=high), *_clock(value, high=high))
     if value.offset is None and isinstance(value, DateTime):
         value = DateTime(value.parts, (-12 if high else 14) * 60, value.digits)
-    return _cut(value, filled, wanted)
+    return _cut(value, filled, wanted, digits)
 
 
-def _cut(value: Temporal, filled: tuple[int, ...], wanted: int) -> Temporal:
+def _cut(value: Temporal, filled: tuple[int, ...], wanted: int, digits: int | None) -> Temporal:
     last = 3 if isinstance(value, Time) else 6
     offset = value.offset if wanted > 3 else None
+    if wanted == last and digits in _WHOLE_SECONDS:
+        seconds = filled[-1] - filled[-1] % _NANO
+        return type(value)((*filled[: last - 1], seconds), offset)
     return type(value)(filled[:wanted], offset, 3 if wanted == last else 0)
 
 
@@ -109,10 +115,15 @@ def _day(parts: tuple[int, ...], *, high: bool) -> tuple[int, ...]:
     return year, month, day
 
 
-def _clock(parts: tuple[int, ...], *, high: bool) -> tuple[int, ...]:
-    known = list(parts)
-    fill = (23, 59, _LAST) if high else (0, 0, 0)
-    return (*known, *fill[len(known) :])
+def _clock(value: Temporal, *, high: bool) -> tuple[int, ...]:
+    """Hour, minute and second; a second is known to as many decimals as were written."""
+    known = value.parts if isinstance(value, Time) else value.parts[3:]
+    if not high:
+        return (*known, *(0, 0, 0)[len(known) :])
+    if len(known) < 3:
+        return (*known, *(23, 59, _LAST)[len(known) :])
+    rest = max(10 ** (9 - value.digits) - _MILLISECOND, 0)
+    return (*known[:2], known[2] + rest)
 
 
 def is_comparable(value: Any, other: Any) -> bool:

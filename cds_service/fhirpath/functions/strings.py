@@ -53,8 +53,8 @@ def index_of(value: str, part: Any) -> int:
 
 
 def last_index_of(value: str, part: Any) -> int:
-    """`lastIndexOf(substring)` (3.0)."""
-    return value.rfind(_text("lastIndexOf", part))
+    """`lastIndexOf(substring)` (3.0): 0 for the empty string, as `indexOf` has it."""
+    return value.rfind(part) if _text("lastIndexOf", part) else 0
 
 
 def substring(value: str, start: Any, length: Any = None) -> str | None:
