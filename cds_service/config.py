@@ -221,7 +221,7 @@ class Settings:
             "",
             setting_values.origins,
             "Origins of browser clients, with commas between.",
-            without="any port of localhost, for development",
+            without="any port of localhost while no caller is verified; none with `CDS_TENANTS`",
         ),
     ]
     max_body_bytes: Annotated[

@@ -109,7 +109,7 @@ def create_app(
     app.after_request(_protect)
     CORS(
         app,
-        origins=list(settings.cors_origins) or [_ANY_LOCALHOST],
+        origins=_origins(settings),
         methods=["GET", "POST", "OPTIONS"],
         allow_headers=[
             "Accept",
@@ -205,6 +205,17 @@ def _reader(places: Places, guard: AllowList | None = None, **options: Any) -> F
         while_waiting=places.lent,
         **options,
     )
+
+
+def _origins(settings: Settings) -> list[str | re.Pattern[str]]:
+    """The pages that may call (CORS-4): those that the site names.
+
+    A site that names none, and verifies no caller, is one that is tried on this machine: any page
+    of localhost. Where patients are, a page is let in by name only (J1).
+    """
+    if settings.cors_origins or settings.tenants is not None:
+        return list(settings.cors_origins)
+    return [_ANY_LOCALHOST]
 
 
 def _protect(response: Response) -> Response:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from contract.clients import client_with
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PATHS = ["/cds-services", "/cds-services/{id}", "/cds-services/{id}/feedback", "/nl/cds-services"]
 HEADERS = "authorization,content-type"
@@ -106,6 +111,39 @@ def site(tmp_path_factory):
 def test_only_configured_origins_are_echoed(site, origin, is_allowed):
     answer = site.get("/cds-services", headers={"Origin": origin})
     assert answer.headers.get("Access-Control-Allow-Origin") == (origin if is_allowed else None)
+
+
+TENANTS = """
+[tenants.hospital]
+issuers = ["https://ehr.example.org/fhir"]
+audience = "https://cds.example.org"
+jwks_urls = ["https://ehr.example.org/jwks.json"]
+"""
+
+
+def verifying(folder: Path, **settings: str):
+    """An application that verifies its callers."""
+    (folder / "tenants.toml").write_text(TENANTS)
+    database = f"sqlite:///{folder / 'cds.sqlite3'}"
+    return client_with(TENANTS=str(folder / "tenants.toml"), DATABASE_URL=database, **settings)
+
+
+@pytest.mark.requirement("CORS-4", "J1")
+def test_where_callers_are_verified_no_page_is_let_in_unnamed(tmp_path, path):
+    answer = preflight(verifying(tmp_path), path, "http://localhost:3000")
+
+    assert not [name for name in answer.headers if name.startswith("Access-Control")]
+    assert answer.headers["Vary"] == "Origin"
+
+
+@pytest.mark.requirement("CORS-2", "CORS-4")
+def test_where_callers_are_verified_the_preflight_of_a_named_page_needs_no_token(tmp_path, path):
+    site = verifying(tmp_path, CORS_ORIGINS="https://ehr.example.org")
+
+    answer = preflight(site, path, "https://ehr.example.org")
+
+    assert answer.status == 200
+    assert answer.headers["Access-Control-Allow-Origin"] == "https://ehr.example.org"
 
 
 def test_without_an_origin_nothing_is_sent(site):
