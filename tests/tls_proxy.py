@@ -84,7 +84,7 @@ def running(
     program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
     if program is None:
         pytest.skip("nginx is not installed")
-    _certify(folder)
+    certify(folder)
     server = _adapted(folder, port, upstream, asks_clients=asks_clients)
     temporary = "".join(
         f"{name}_temp_path {folder}/{name};\n"
@@ -134,7 +134,7 @@ def _adapted(folder: Path, port: int, upstream: str, *, asks_clients: bool) -> s
     return text
 
 
-def _certify(folder: Path) -> None:
+def certify(folder: Path) -> None:
     """An authority, and what it vouches for: `server` at localhost, and `client`."""
     key, authority = _certificate("authority")
     _write(folder, "authority", key, authority)

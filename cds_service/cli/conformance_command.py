@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 @click.option("--key", type=FILE, help="Private JWK that signs a token for each request.")
 @click.option("--issuer", help="The `iss` of those tokens.")
 @click.option("--jku", help="The `jku` of those tokens; none when left out.")
+@click.option("--origin", default=kit.LOCAL_PAGE, help="Page that a browser would call for.")
+@click.option("--ca", type=FILE, help="PEM file of the authority behind the service's TLS.")
 @click.option("--format", "form", type=click.Choice(["text", "json", "html"]), default="text")
 @click.option("--output", type=NEW_FILE, help="File to write; standard output when left out.")
 def conformance(  # noqa: PLR0913, PLR0917  one parameter for each option
@@ -33,6 +35,8 @@ def conformance(  # noqa: PLR0913, PLR0917  one parameter for each option
     key: Path | None,
     issuer: str | None,
     jku: str | None,
+    origin: str,
+    ca: Path | None,
     form: str,
     output: Path | None,
 ) -> None:
@@ -41,7 +45,7 @@ def conformance(  # noqa: PLR0913, PLR0917  one parameter for each option
         raise click.UsageError("--key and --issuer go together: a token needs both")
     base = url.rstrip("/").removesuffix("/cds-services")
     signer = read_signer(key, issuer, jku) if key and issuer else None
-    client = kit.Client(base, dict(_header(item) for item in headers), signer)
+    client = kit.Client(base, dict(_header(item) for item in headers), signer, origin, ca)
     calls = [fhir_json.decode(path.read_bytes()) for path in _files(requests)]
     results = kit.check_all(kit.observe(client, [call for call in calls if "hook" in call]))
     written = _written(results, base, form)

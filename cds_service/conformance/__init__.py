@@ -8,15 +8,28 @@ service works, and nothing of it is used to answer a call.
 from cds_service.conformance import discovery_checks
 
 # isort: split
+from cds_service.conformance import answer_checks
+
+# isort: split
 from cds_service.conformance import card_checks
 
 # isort: split
 from cds_service.conformance import behaviour_checks
 from cds_service.conformance.checking import Level, Result, Status, check_all
-from cds_service.conformance.client import Client, Unreachable
+from cds_service.conformance.client import LOCAL_PAGE, Client, Unreachable
 from cds_service.conformance.observation import Observed, observe
 
-_LISTED = (discovery_checks, card_checks, behaviour_checks)
+_LISTED = (discovery_checks, answer_checks, card_checks, behaviour_checks)
 """Loading these modules lists their checks, in the order of a report."""
 
-__all__ = ["Client", "Level", "Observed", "Result", "Status", "Unreachable", "check_all", "observe"]
+__all__ = [
+    "LOCAL_PAGE",
+    "Client",
+    "Level",
+    "Observed",
+    "Result",
+    "Status",
+    "Unreachable",
+    "check_all",
+    "observe",
+]

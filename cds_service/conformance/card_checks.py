@@ -1,4 +1,4 @@
-"""Checks of what a service answers to a hook call: cards, suggestions, actions, links."""
+"""Checks of cards: their members, suggestions, actions, links, override reasons."""
 
 from __future__ import annotations
 
@@ -19,42 +19,6 @@ Placed = list[tuple[str, dict[str, Any]]]
 _RAW_HTML = re.compile(r"(?<![\\`])<[A-Za-z/!][^<]*>")
 _REFERENCE = re.compile(r"[A-Z][A-Za-z]+/[A-Za-z0-9.-]{1,64}")
 _TOPIC = re.compile(r"[A-Za-z0-9]{1,100}")
-_SLOW_S = 0.5
-
-
-@check("RESP-1", "RESP-2", "REQ-1")
-def a_call_is_answered_with_cards(seen: Observed) -> Iterator[str]:
-    """A hook call with prefetch is answered with 200 and an object that holds an array of cards."""
-    for call in seen.calls:
-        body = call.answer.json
-        if call.answer.status == 412:
-            continue
-        if call.answer.status != 200:
-            yield f"{call.place}, not 200"
-        elif not isinstance(body, dict) or not isinstance(body.get("cards"), list):
-            yield f"{call.place}: no JSON object with an array 'cards'"
-    if seen.calls and all(call.answer.status == 412 for call in seen.calls):
-        raise NotSeen("every call was refused for want of data (412); give requests with --request")
-
-
-@check("GEN-3", "GEN-4", "GEN-5")
-def nothing_is_null_or_empty(seen: Observed) -> Iterator[str]:
-    """No member of an answer is null or empty, but for the lists of cards and of services."""
-    for place in shape.empties(seen.discovery.json):
-        yield f"discovery: {place}"
-    for call in (*seen.calls, *seen.awkward):
-        if call.answer.status == 200:
-            for place in shape.empties(call.answer.json):
-                yield f"{call.service} ({call.name}): {place}"
-
-
-@check("GEN-11", "GEN-1")
-def answers_are_json(seen: Observed) -> Iterator[str]:
-    """Discovery and cards come as application/json."""
-    for answer in (seen.discovery, *(call.answer for call in seen.calls)):
-        kind = answer.headers.get("content-type", "")
-        if answer.status == 200 and kind.partition(";")[0].strip() != "application/json":
-            yield f"{answer}: Content-Type is {kind!r}"
 
 
 @check("CARD-3")
@@ -86,6 +50,16 @@ def sources_are_named(seen: Observed) -> Iterator[str]:
         yield from shape.url(f"{place}.source", source, "icon")
         if "topic" in source:
             yield from shape.coding(f"{place}.source.topic", source["topic"])
+
+
+@check("CARD-18", "CARD-21", "CARD-24", "SUG-6")
+def lists_hold_objects(seen: Observed) -> Iterator[str]:
+    """Where present, suggestions, overrideReasons, links and actions are arrays of objects."""
+    for place, card in _cards(seen):
+        for member in ("suggestions", "overrideReasons", "links"):
+            yield from shape.array_of_objects(place, card, member)
+        for where, suggestion in shape.objects(place, card, "suggestions"):
+            yield from shape.array_of_objects(where, suggestion, "actions")
 
 
 @check("CARD-1", "CARD-5", "SUG-2", "SUG-4")
@@ -178,7 +152,7 @@ def override_reasons_are_codings(seen: Observed) -> Iterator[str]:
         yield from shape.coding(place, reason, display=True)
 
 
-@check("LINK-1", "LINK-2", "LINK-3", "LINK-5")
+@check("LINK-1", "LINK-2", "LINK-3", "LINK-5", "LINK-6")
 def links_can_be_followed(seen: Observed) -> Iterator[str]:
     """Links have label, absolute url and type; only those of type smart have appContext."""
     found = [pair for place, card in _cards(seen) for pair in shape.objects(place, card, "links")]
@@ -191,6 +165,8 @@ def links_can_be_followed(seen: Observed) -> Iterator[str]:
         yield from shape.one_of(place, link, "type", {"absolute", "smart"})
         if link.get("type") == "absolute" and "appContext" in link:
             yield f"{place} is absolute and has an appContext"
+        if not isinstance(link.get("autolaunchable", False), bool):
+            yield f"{place}.autolaunchable must be true or false"
 
 
 @check("ACT-1", "ACT-2", "ACT-4", "ACT-5", "GEN-7")
@@ -217,22 +193,6 @@ def removals_name_what_goes(seen: Observed) -> Iterator[str]:
             yield f"{place}.resourceId must be Type/id, not {action.get('resourceId')!r:.60}"
         if "resource" in action:
             yield f"{place} deletes and has a resource"
-
-
-@check("SYS-2", "ACT-3", level=Level.ADVICE)
-def nothing_happens_unasked(seen: Observed) -> Iterator[str]:
-    """There are no systemActions unless they were agreed on."""
-    for call in seen.calls:
-        if isinstance(call.answer.json, dict) and "systemActions" in call.answer.json:
-            yield f"{call.place} has systemActions"
-
-
-@check("PERF-1", level=Level.SHOULD)
-def answers_are_fast(seen: Observed) -> Iterator[str]:
-    """A call with prefetch is answered within about 500 ms."""
-    for call in seen.calls:
-        if call.answer.seconds > _SLOW_S:
-            yield f"{call.place} took {call.answer.seconds * 1000:.0f} ms"
 
 
 def _cards(seen: Observed) -> Placed:

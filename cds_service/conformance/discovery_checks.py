@@ -18,6 +18,10 @@ _TOKEN = re.compile(r"\{\{(.*?)\}\}")
 _KNOWN_TOKENS = re.compile(
     r"context\.\w+|userPractitionerId|userPractitionerRoleId|userPatientId|userRelatedPersonId"
 )
+_RELATIVE = re.compile(r"[A-Z][A-Za-z]*(?:[/?].*)?|\{\{.*")
+_NO_PREFETCH_TOKEN = frozenset({"appointments", "draftOrders", "medications", "selections"})
+"""Fields of the context that hold no text: the hooks' own tables keep them out of templates."""
+_TYPED_USER = re.compile(r"\w+/\{\{\s*context\.userId\s*\}\}")
 _URL_SAFE = re.compile(r"[A-Za-z0-9._~-]+")
 
 
@@ -30,6 +34,8 @@ def discovery_is_an_object_with_services(seen: Observed) -> Iterator[str]:
         yield "the body is no JSON object"
     elif not isinstance(seen.discovery.json.get("services"), list):
         yield "'services' is no array"
+    else:
+        yield from shape.array_of_objects("$", seen.discovery.json, "services")
 
 
 @check("DISC-4", "DISC-5", "DISC-6")
@@ -69,6 +75,20 @@ def templates_can_be_filled(seen: Observed) -> Iterator[str]:
                 yield f"{place}: {{{{{token}}}}} is not a context path or a user token"
         if re.search(r"[{}\s]", _TOKEN.sub("x", template)):
             yield f"{place}: {template!r} has a space or half a token"
+
+
+@check("PFT-2", "PFT-6", "PFT-8")
+def templates_lead_to_the_data(seen: Observed) -> Iterator[str]:
+    """Templates are relative, and their tokens stand for text: userId brings its own type."""
+    for place, template in _templates(seen):
+        if not _RELATIVE.fullmatch(template):
+            yield f"{place}: {template!r:.60} is not a read or search below the FHIR server's base"
+        if _TYPED_USER.search(template):
+            yield f"{place}: {template!r:.60} repeats the type that context.userId begins with"
+        for token in _TOKEN.findall(template):
+            field = token.strip().removeprefix("context.")
+            if field in _NO_PREFETCH_TOKEN:
+                yield f"{place}: {{{{{token}}}}} is no prefetch token: it holds no text"
 
 
 @check("DISC-19", "DISC-25", level=Level.ADVICE)

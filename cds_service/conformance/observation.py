@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from cds_service.conformance.client import Unreachable
 from cds_service.hooks.example_request import example_request
 
 if TYPE_CHECKING:
@@ -14,10 +15,6 @@ if TYPE_CHECKING:
     from cds_service.conformance.client import Client, Exchange
 
 SERVICES = "/cds-services"
-_PREFLIGHT = {
-    "Origin": "http://localhost:3000",
-    "Access-Control-Request-Headers": "authorization,content-type",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +29,7 @@ class Call:
     @property
     def place(self) -> str:
         """Where a problem is, for a reader: the service, the call and the status."""
-        return f"{self.service} ({self.name}): {self.answer.status}"
+        return f"{self.service} ({self.name}): {self.answer.told}"
 
     @property
     def cards(self) -> list[Any]:
@@ -86,26 +83,41 @@ class Observed:
                     yield f"{call.service} ({call.name}) cards[{number}]", card
 
     @property
-    def exchanges(self) -> Iterator[Exchange]:
-        """Everything that was answered."""
-        yield from (self.discovery, self.slashed)
-        yield from (call.answer for call in (*self.calls, *self.awkward))
-        for group in (self.refused, self.preflights, self.feedback, self.tokens):
-            yield from group.values()
+    def exchanges(self) -> Iterator[tuple[str, Exchange]]:
+        """Everything that was asked, each with a line that says what, and the status."""
+        for answer in (self.discovery, self.slashed, *self.preflights.values()):
+            yield str(answer), answer
+        for call in (*self.calls, *self.awkward):
+            yield call.place, call.answer
+        for group in (self.refused, self.feedback, self.tokens):
+            for name, answer in group.items():
+                yield f"{answer.method} {answer.path} ({name}): {answer.told}", answer
+
+    @property
+    def why_not_asked(self) -> str:
+        """Why there is nothing beyond the plain calls."""
+        if self.services:
+            return "no service answered its plain call"
+        return "discovery lists no service"
 
 
 def observe(client: Client, requests: Iterable[Mapping[str, Any]] = ()) -> Observed:
     """Ask everything. `requests` are hook calls of the site, sent to each service of their hook.
 
-    Raises Unreachable when the service gives no answer.
+    A service that does not answer its plain call is asked nothing more.
+
+    Raises Unreachable when discovery gives no answer.
     """
-    seen = Observed(client.get(SERVICES), client.get(f"{SERVICES}/"))
+    discovery = client.get(SERVICES)
+    if discovery.failure is not None:
+        raise Unreachable(f"{client.base}{discovery}", hint=discovery.hint)
+    seen = Observed(discovery, client.get(f"{SERVICES}/"))
     given = list(requests)
     for service in seen.services:
         _call(client, seen, service, given)
     seen.preflights[SERVICES] = _preflight(client, SERVICES, "GET")
-    if seen.services:
-        service = seen.services[0]
+    silent = {call.service for call in seen.calls if call.answer.failure is not None}
+    for service in [item for item in seen.services if item["id"] not in silent][:1]:
         path = f"{SERVICES}/{service['id']}"
         seen.preflights[path] = _preflight(client, path, "POST")
         seen.preflights[f"{path}/feedback"] = _preflight(client, f"{path}/feedback", "POST")
@@ -124,7 +136,11 @@ def hook_call(service: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _preflight(client: Client, path: str, method: str) -> Exchange:
-    headers = {**_PREFLIGHT, "Access-Control-Request-Method": method}
+    headers = {
+        "Origin": client.origin,
+        "Access-Control-Request-Headers": "authorization,content-type",
+        "Access-Control-Request-Method": method,
+    }
     return client.send("OPTIONS", path, headers=headers, token="")
 
 
@@ -138,6 +154,8 @@ def _call(
     named |= {f"request {number}": dict(item) for number, item in enumerate(own, start=1)}
     for name, message in named.items():
         seen.calls.append(Call(service["id"], name, message, client.post(path, message)))
+        if seen.calls[-1].answer.failure is not None:
+            return
     for name, message in _awkward(plain).items():
         seen.awkward.append(Call(service["id"], name, message, client.post(path, message)))
 

@@ -58,6 +58,29 @@ def objects(place: str, holder: Mapping[str, Any], member: str) -> list[tuple[st
     ]
 
 
+def array_of_objects(place: str, holder: Mapping[str, Any], member: str) -> Iterator[str]:
+    """The member, if there, is an array, and everything in it is an object."""
+    found = holder.get(member, [])
+    if not isinstance(found, list):
+        yield f"{place}.{member} must be an array, not {found!r:.60}"
+        return
+    for number, item in enumerate(found):
+        if not isinstance(item, dict):
+            yield f"{place}.{member}[{number}] must be an object, not {item!r:.60}"
+
+
+def odd_extensions(value: object, place: str = "$") -> Iterator[str]:
+    """Members named `extension` that are no objects (GEN-8), outside of FHIR resources."""
+    if isinstance(value, dict) and "resourceType" not in value:
+        if not isinstance(value.get("extension", {}), dict):
+            yield f"{place}.extension must be an object, not {value['extension']!r:.60}"
+        for name, member in value.items():
+            yield from odd_extensions(member, f"{place}.{name}")
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from odd_extensions(item, f"{place}[{number}]")
+
+
 def empties(value: object, place: str = "$", *, inside_resource: bool = False) -> Iterator[str]:
     """Members that are null or empty (GEN-3, GEN-4); FHIR resources have rules of their own."""
     if value is None and not inside_resource:

@@ -8,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable
 
 SERVICE = {
@@ -66,15 +67,26 @@ OF_CARDS: dict[str, Callable[[dict[str, Any]], object]] = {
     "resource is a string": lambda card: action_of(card).update(resource="{}"),
     "deletes by resource": lambda card: action_of(card, 1).update(resource="ServiceRequest/1"),
     "recommends two": recommend_two,
+    "one suggestion, not a list": lambda card: card.update(suggestions=card["suggestions"][0]),
+    "a link is a string": lambda card: card.update(links=["https://example.org/more"]),
+    "a reason is a string": lambda card: card.update(overrideReasons=["no"]),
+    "an action is a string": lambda card: card["suggestions"][0].update(actions=["create"]),
+    "extension is a list": lambda card: card.update(extension=[{"url": "urn:example"}]),
+    "launches by a word": lambda card: card["links"][0].update(autolaunchable="yes"),
 }
 """What is wrong with a card, by name."""
+
+
+PAGE = "https://ehr.example.org"
+"""The page that "one page only" lets in."""
 
 
 class SmallService:
     """Runs while it is entered. `defects` are names of what is wrong with it."""
 
-    def __init__(self, *defects: str) -> None:
+    def __init__(self, *defects: str, tls: ssl.SSLContext | None = None) -> None:
         self.defects = set(defects)
+        self.tls = tls
 
     def __enter__(self) -> str:
         service = self
@@ -93,8 +105,10 @@ class SmallService:
                 """Says nothing."""
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        if self.tls is not None:
+            self.server.socket = self.tls.wrap_socket(self.server.socket, server_side=True)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        return f"http://127.0.0.1:{self.server.server_port}"
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.server.server_port}"
 
     def __exit__(self, *_: object) -> None:
         self.server.shutdown()
@@ -113,12 +127,17 @@ class SmallService:
             "blank hook title": {"title": " "},
             "odd token": {"prefetch": {"patient": "Patient/{{today()}}"}},
             "prefetch is a list": {"prefetch": ["Patient/1"]},
+            "an address as template": {"prefetch": {"labs": "https://fhir.example.org/Patient"}},
+            "orders in a template": {"prefetch": {"orders": "{{context.draftOrders}}"}},
+            "the user's type twice": {"prefetch": {"user": "Practitioner/{{context.userId}}"}},
         }
         for name in self.defects & set(changes):
             service |= changes[name]
         if "no description" in self.defects:
             del service["description"]
-        listed = [service, service] if "an id twice" in self.defects else [service]
+        listed: list[Any] = [service, service] if "an id twice" in self.defects else [service]
+        if "a service is a string" in self.defects:
+            listed.append("small")
         return answer(
             handler, 200, listed if "a bare list" in self.defects else {"services": listed}
         )
@@ -132,18 +151,25 @@ class SmallService:
             return answer(handler, status, outcome())
         if handler.headers.get_content_type() != "application/json":
             return answer(handler, 415, outcome())
-        problem = problem_of(data)
-        if problem and "shows its trace" in self.defects:
+        return self.refuse(handler) if problem_of(data) else self.advise(handler, data)
+
+    def refuse(self, handler: BaseHTTPRequestHandler) -> None:
+        if "hangs up" in self.defects:
+            return handler.connection.close()
+        if "shows its trace" in self.defects:
             trace = b"Traceback (most recent call last):\n  ValueError"
             return answer(handler, 400, None, body=trace)
-        if problem and "takes anything" not in self.defects:
-            return answer(handler, 400, None if "bare errors" in self.defects else outcome())
-        if (
-            not problem
-            and "insists on prefetch" in self.defects
-            and not json.loads(data).get("prefetch")
-        ):
+        if "takes anything" in self.defects:
+            return answer(handler, 200, self.cards())
+        return answer(handler, 400, None if "bare errors" in self.defects else outcome())
+
+    def advise(self, handler: BaseHTTPRequestHandler, data: bytes) -> None:
+        if "hangs up on good messages" in self.defects:
+            return handler.connection.close()
+        if "insists on prefetch" in self.defects and not json.loads(data).get("prefetch"):
             return answer(handler, 400, outcome())
+        if "numbers that are none" in self.defects:
+            return answer(handler, 200, {**self.cards(), "extension": {"x": float("nan")}})
         return answer(handler, 200, self.cards(), **self.headers())
 
     def headers(self) -> dict[str, str]:
@@ -154,6 +180,8 @@ class SmallService:
         for defect in self.defects & set(OF_CARDS):
             OF_CARDS[defect](card)
         body: dict[str, Any] = {"cards": [card]}
+        if "a card is a string" in self.defects:
+            body["cards"].append("Do one thing.")
         if "acts by itself" in self.defects:
             body["systemActions"] = card["suggestions"][0]["actions"]
         return [card] if "cards without an object" in self.defects else body
@@ -171,13 +199,17 @@ class SmallService:
             is_right = False
         if not is_right and "thanks for anything" not in self.defects:
             return answer(handler, 400, outcome())
-        return answer(handler, 200, None)
+        return answer(handler, 204 if "has nothing to say" in self.defects else 200, None)
 
     def preflight(self, handler: BaseHTTPRequestHandler) -> None:
         if "no preflight" in self.defects:
             return answer(handler, 405, outcome(), Allow="GET, POST")
         allowed = {"Access-Control-Allow-Headers": "authorization, content-type"}
         origin = {"Access-Control-Allow-Origin": "http://localhost:3000"}
+        if "one page only" in self.defects:
+            origin = (
+                {"Access-Control-Allow-Origin": PAGE} if handler.headers["Origin"] == PAGE else {}
+            )
         if "any origin with credentials" in self.defects:
             origin = {
                 "Access-Control-Allow-Origin": "*",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 from typing import TYPE_CHECKING
 
 import pytest
+import tls_proxy
 from click.testing import CliRunner
 from client_keys import base64url, key, write_tenants
-from conformance.small_service import SmallService
+from conformance.small_service import PAGE, SmallService
 from contract.clients import REPOSITORY, serving
 
 from cds_service.cli import main
@@ -53,6 +55,19 @@ DEFECTS = {
     "any origin with credentials": "CORS-4",
     "refuses batches": "FB-13",
     "thanks for anything": "FB-17",
+    "a service is a string": "DISC-2",
+    "an address as template": "PFT-2",
+    "orders in a template": "PFT-6",
+    "the user's type twice": "PFT-8",
+    "a card is a string": "RESP-1",
+    "numbers that are none": "GEN-1",
+    "extension is a list": "GEN-8",
+    "one suggestion, not a list": "CARD-18",
+    "a reason is a string": "CARD-21",
+    "a link is a string": "CARD-24",
+    "an action is a string": "SUG-6",
+    "launches by a word": "LINK-6",
+    "hangs up": "RESP-6",
 }
 """By what is wrong: a requirement that it breaks."""
 
@@ -83,6 +98,45 @@ def test_a_right_service_passes_every_check_that_can_be_made_without_tokens():
 @pytest.mark.parametrize("defect", DEFECTS)
 def test_a_defect_is_found_by_its_requirement(defect):
     assert DEFECTS[defect] in failed(judged(defect))
+
+
+def test_feedback_may_be_taken_with_any_success():
+    """CDS Hooks names no status for it."""
+    assert failed(judged("has nothing to say")) == set()
+
+
+def test_a_service_that_answers_no_call_is_judged_by_what_it_answers():
+    results = judged("hangs up on good messages")
+
+    told = {name: item for item in results for name in item.check.ids}
+    assert told["DISC-2"].status is Status.PASSED
+    assert told["RESP-1"].said == (
+        "small (an adult, nothing recorded): no answer (ConnectionError), not 200",
+    )
+    assert told["FB-1"].status is Status.NOT_SEEN
+
+
+def test_the_page_of_a_browser_client_is_tried_under_its_own_origin():
+    with SmallService("one page only") as base:
+        local = CliRunner().invoke(main, ["conformance", base])
+        named = CliRunner().invoke(main, ["conformance", base, "--origin", PAGE])
+
+    assert "FAIL advice Preflight is answered" in local.output
+    assert "ok   advice Preflight is answered" in named.output
+
+
+def test_a_certificate_of_ones_own_is_taken_when_its_authority_is_named(tmp_path: Path):
+    tls_proxy.certify(tmp_path)
+    trust = ["--ca", str(tmp_path / "authority.pem")]
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(tmp_path / "server.pem", tmp_path / "server.key")
+    with SmallService(tls=context) as base:
+        unnamed = CliRunner().invoke(main, ["conformance", base])
+        named = CliRunner().invoke(main, ["conformance", base, *trust])
+
+    assert unnamed.exit_code == 2
+    assert "name its own with --ca" in unnamed.output
+    assert named.exit_code == 0
 
 
 def test_a_broken_shall_makes_the_command_fail():
@@ -128,6 +182,14 @@ def test_a_service_that_is_not_there_is_told_plainly():
     assert "is the service running" in result.output
 
 
+@pytest.mark.parametrize("address", ["cds.example.org", "cds.example.org:443", "ftp://a.example"])
+def test_an_address_without_its_scheme_is_told_how_to_write_it(address):
+    result = CliRunner().invoke(main, ["conformance", address])
+
+    assert result.exit_code == 2
+    assert "write the address as https://host" in result.output
+
+
 def private_jwk(path: Path) -> Path:
     """The key of the tests' client, with its private half."""
     holder = key("static")
@@ -146,7 +208,12 @@ def own_service(tmp_path_factory) -> Iterator[tuple[str, Path]]:
         free.bind(("127.0.0.1", 0))
         base = f"http://127.0.0.1:{free.getsockname()[1]}"
     tenants = write_tenants(folder, base, {"kit": "https://kit.example.org"}, key("static"))
-    for _ in serving(folder, TENANTS=str(tenants), PORT=base.rpartition(":")[2]):
+    for _ in serving(
+        folder,
+        TENANTS=str(tenants),
+        PORT=base.rpartition(":")[2],
+        CORS_ORIGINS="http://localhost:3000",
+    ):
         yield base, private_jwk(folder / "private.json")
 
 
