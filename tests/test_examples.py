@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import pytest
+from click.testing import CliRunner
 from console import REPOSITORY
+from fhir_stub import closed_port
+
+from cds_service.cli import main
 
 if TYPE_CHECKING:
     from pathlib import Path
-from uuid import uuid4
 
 EXAMPLES = REPOSITORY / "examples"
 REQUEST = EXAMPLES / "requests" / "patient-view-cauda-equina.json"
@@ -54,10 +59,26 @@ def test_a_client_prints_the_cards_of_a_call(client, server, call):
 def test_a_client_sends_feedback_on_the_first_card(client, server, call):
     said = run(client, call, server.url)
 
-    assert said.stdout.strip().split("\n")[-1].startswith("overridden: ")
+    assert said.stdout.strip().split("\n")[-1] == "accepted: Refer to emergency care now"
 
 
 @pytest.mark.parametrize("client", ["cards.py", "cards.mjs"])
+def test_a_client_that_is_run_twice_prints_the_card_again(client, server, call):
+    run(client, call, server.url)
+
+    assert CAUDA_EQUINA in run(client, call, server.url).stdout
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_a_client_says_that_no_service_answers(client, call):
+    said = run(client, call, f"http://127.0.0.1:{closed_port()}")
+
+    assert said.returncode != 0
+    assert "Traceback" not in said.stderr
+    assert re.search("no answer|connect", said.stderr)
+
+
+@pytest.mark.parametrize("client", CLIENTS)
 def test_a_client_says_why_a_call_was_refused(client, server, call):
     message = json.loads(call.read_text())
     del message["context"]["patientId"]
@@ -66,7 +87,45 @@ def test_a_client_says_why_a_call_was_refused(client, server, call):
     said = run(client, call, server.url)
 
     assert said.returncode == 1
-    assert "400: context.patientId" in said.stderr
+    assert "context.patientId: required" in said.stderr
+
+
+DAYS = {2: "2024-06-01", 3: "2026-06-01"}
+"""By the column of the table: its day, or for "today" any one long after."""
+
+
+def table() -> list[tuple[str, int, str, set[str]]]:
+    """Of each file, column and profile that the table tells: the rules it says speak then."""
+    found = []
+    for line in (EXAMPLES / "README.md").read_text().splitlines():
+        cells = [cell.strip() for cell in line.strip("| ").split("|")]
+        if len(cells) != 4 or not cells[0].startswith("`") or "-" not in cells[0]:
+            continue
+        for column in DAYS:
+            cell = cells[2] if cells[column] == "same" else cells[column]
+            for clause in cell.split(";"):
+                profile = re.search("`(nl|de|no)`", clause)
+                rules = set(re.findall(r"R\d\d", clause))
+                found.append(
+                    (cells[0].strip("`"), column, profile[1] if profile else "core", rules)
+                )
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "profile", "rules"),
+    [row for row in table() if "missing-prefetch" not in row[0]],
+)
+def test_the_table_of_the_examples_says_which_rules_speak(name, column, profile, rules):
+    hook = re.match(r"patient-view|order-sign|order-select|encounter-start", name)[0]
+    request = str(EXAMPLES / "requests" / name)
+    day = ["--now", DAYS[column], "--profile", profile]
+
+    said = CliRunner().invoke(main, ["call", f"low-back-pain-{hook}", request, *day])
+
+    cards = json.loads(said.stdout)["cards"]
+    spoke = {rule for card in cards for rule in card["extension"]["org.example.lbp"]["rules"]}
+    assert {rule.removeprefix("lbp") for rule in spoke} == rules
 
 
 def test_the_collection_has_a_call_for_every_hook_and_profile():

@@ -1,6 +1,7 @@
 // A CDS client for Node 18 or newer and, without the first and last lines, for a browser:
 // discovery, a call, its cards, and feedback on the first.
 // Usage: node cards.mjs REQUEST.json [BASE]
+// A card that was overridden with a reason is not shown to that user for that patient again.
 import { readFile } from "node:fs/promises";
 
 async function send(url, body) {
@@ -25,20 +26,27 @@ async function main(file, base = "http://127.0.0.1:8080") {
   for (const card of cards) {
     console.log(`${card.indicator}: ${card.summary} (${card.source.label})`);
   }
-  const reason = cards[0]?.overrideReasons?.[0];
-  if (reason) {
-    const entry = {
-      card: cards[0].uuid,
-      outcome: "overridden",
-      overrideReason: { reason },
-      outcomeTimestamp: new Date().toISOString(),
-    };
+  if (!cards.length) console.log("no cards");
+  for (const card of cards.slice(0, 1)) {
+    const { told, ...what } = decided(card);
+    const entry = { card: card.uuid, outcomeTimestamp: new Date().toISOString(), ...what };
     await send(`${url}/feedback`, { feedback: [entry] });
-    console.log(`overridden: ${reason.display}`);
+    console.log(`${entry.outcome}: ${told}`);
   }
 }
 
+// A user who takes the first suggestion, or gives the first reason against; and its words.
+function decided({ suggestions, overrideReasons }) {
+  if (suggestions) {
+    const [{ uuid, label }] = suggestions;
+    return { outcome: "accepted", acceptedSuggestions: [{ id: uuid }], told: label };
+  }
+  const [reason] = overrideReasons;
+  return { outcome: "overridden", overrideReason: { reason }, told: reason.display };
+}
+
 main(...process.argv.slice(2)).catch((error) => {
-  console.error(error.message);
+  const silent = error.cause && `no answer (${error.cause.code}); is the service running?`;
+  console.error(silent || error.message);
   process.exitCode = 1;
 });

@@ -1,6 +1,7 @@
 """A CDS client in Python's own library: discovery, a call, its cards, and feedback on the first.
 
 Usage: python3 cards.py REQUEST.json [BASE]
+A card that was overridden with a reason is not shown to that user for that patient again.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError
+from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 
@@ -24,7 +25,7 @@ def send(url: str, body: Any = None) -> Any:
 
 
 def main(file: str, base: str = "http://127.0.0.1:8080") -> None:
-    """Print the cards for the call in `file`, and say that the first was seen and not followed."""
+    """Print the cards for the call in `file`, and tell what became of the first."""
     call = json.loads(Path(file).read_text(encoding="utf-8"))
     services = send(f"{base}/cds-services")["services"]
     service = next(item for item in services if item["hook"] == call["hook"])
@@ -32,16 +33,25 @@ def main(file: str, base: str = "http://127.0.0.1:8080") -> None:
     cards = send(url, call)["cards"]
     for card in cards:
         print(f"{card['indicator']}: {card['summary']} ({card['source']['label']})")
-    if cards and cards[0].get("overrideReasons"):
-        reason = cards[0]["overrideReasons"][0]
-        entry = {
-            "card": cards[0]["uuid"],
-            "outcome": "overridden",
-            "overrideReason": {"reason": reason},
-            "outcomeTimestamp": datetime.now(UTC).isoformat(timespec="seconds"),
-        }
+    if not cards:
+        print("no cards")
+    for card in cards[:1]:
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        what, told = decided(card)
+        entry = {"card": card["uuid"], "outcomeTimestamp": now, **what}
         send(f"{url}/feedback", {"feedback": [entry]})
-        print(f"overridden: {reason['display']}")
+        print(f"{entry['outcome']}: {told}")
+
+
+def decided(card: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    """A user who takes the first suggestion, or gives the first reason against; and its words."""
+    if card.get("suggestions"):
+        taken = card["suggestions"][0]
+        return {"outcome": "accepted", "acceptedSuggestions": [{"id": taken["uuid"]}]}, taken[
+            "label"
+        ]
+    reason = card["overrideReasons"][0]
+    return {"outcome": "overridden", "overrideReason": {"reason": reason}}, reason["display"]
 
 
 if __name__ == "__main__":
@@ -50,3 +60,5 @@ if __name__ == "__main__":
     except HTTPError as refused:
         outcome = json.loads(refused.read())
         sys.exit(f"{refused.code}: {outcome['issue'][0]['diagnostics']}")
+    except URLError as silent:
+        sys.exit(f"no answer ({silent.reason}); is the service running?")
