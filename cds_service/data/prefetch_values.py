@@ -5,17 +5,20 @@ Unknown never reads as empty (PF-15): whatever leaves a doubt ends as unknown or
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import Enum
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 Source = Literal["prefetch", "fhir-server", "none"]
 
 
+_DIGITS = re.compile(r"\d{1,9}", re.ASCII)
 _BESIDE = ("include", "outcome")  # modes of what came with the results
 
 
@@ -53,12 +56,26 @@ def unknown(key: str, reason: str, source: Source = "none") -> Key:
     return Key(key, State.UNKNOWN, is_complete=False, source=source, reason=reason)
 
 
-def entries(bundle: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """The entries of a Bundle that are objects."""
+def entries(bundle: Mapping[str, Any]) -> Sequence[Any]:
+    """The entries of a Bundle as they stand; of what is no array one that is nothing.
+
+    They may be anything: what is no object is a hole in the results, and not their end.
+    """
     value = bundle.get("entry")
-    for entry in value if isinstance(value, list) else ():
-        if isinstance(entry, dict):
-            yield entry
+    if value is None:
+        return ()
+    return value if isinstance(value, list) else (None,)
+
+
+def has_lost_page(bundle: Mapping[str, Any]) -> bool:
+    """Whether a Bundle says that there is a next page, and not where in the way that FHIR wants."""
+    links = bundle.get("link")
+    for link in links if isinstance(links, list) else (links,):
+        if isinstance(link, dict) and link.get("relation") == "next":
+            url = link.get("url")
+            if link is links or not isinstance(url, str) or not url.strip():
+                return True
+    return False
 
 
 def is_resource(value: Any) -> bool:
@@ -101,7 +118,7 @@ def _read_bundles(
     found = _sort(resource_type, bundles)
     if found.has_failed:
         failure = "an OperationOutcome in the Bundle reports an error"
-    gap = _gap(found, bundles[0].get("total"))
+    gap = _gap(found, bundles)
     if found.own:
         doubt = failure or gap
         others = found.others + found.included
@@ -112,6 +129,8 @@ def _read_bundles(
         raise Mismatch(gap)
     if found.others:
         raise Mismatch(f"the Bundle holds other resources but no {resource_type}")
+    if any(beside["resourceType"] == resource_type for beside in found.included):
+        raise Mismatch(f"the Bundle holds a {resource_type} only beside its results")
     return Key(key, State.EMPTY, source=source, related=found.included)
 
 
@@ -139,6 +158,9 @@ def _sort(resource_type: str | None, bundles: Sequence[Mapping[str, Any]]) -> _S
     included: list[Mapping[str, Any]] = []
     has_failed = has_holes = False
     for entry in chain.from_iterable(map(entries, bundles)):
+        if not isinstance(entry, dict):
+            has_holes = True
+            continue
         resource = entry.get("resource")
         kind = resource.get("resourceType") if isinstance(resource, dict) else None
         search = entry.get("search")
@@ -158,14 +180,28 @@ def _sort(resource_type: str | None, bundles: Sequence[Mapping[str, Any]]) -> _S
     return _Sorted(tuple(own.values()), tuple(others), tuple(included), has_failed, has_holes)
 
 
-def _gap(found: _Sorted, total: Any) -> str | None:
-    """How the Bundles show that results are missing."""
+def _gap(found: _Sorted, bundles: Sequence[Mapping[str, Any]]) -> str | None:
+    """How the Bundles show that results are missing, or may be."""
     if found.has_holes:
         return "the Bundle has entries without a resource"
-    is_count = isinstance(total, int) and not isinstance(total, bool)
-    if is_count and total > len(found.own):
+    if any(map(has_lost_page, bundles)):
+        return "the Bundle has a next page, and does not say where"
+    total = _number(bundles[0].get("total"))
+    if total is None:
+        return "the Bundle has a total that is no number"
+    if total > len(found.own):
         return f"the Bundle holds {len(found.own)} of {total} results"
     return None
+
+
+def _number(total: Any) -> int | None:
+    """A total, also in digits; 0 where there is none, None for what is no number."""
+    if total is None:
+        return 0
+    if isinstance(total, str):
+        return int(total) if _DIGITS.fullmatch(total) else None
+    is_number = isinstance(total, int | Decimal) and not isinstance(total, bool)
+    return int(total) if is_number else None
 
 
 def _is_error(outcome: Mapping[str, Any]) -> bool:

@@ -18,7 +18,7 @@ def listed(documents: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, Mappin
             yield "", document
             continue
         for entry in entries(document):
-            resource = entry.get("resource")
+            resource = entry.get("resource") if isinstance(entry, dict) else None
             if isinstance(resource, dict) and isinstance(resource.get("resourceType"), str):
                 url = entry.get("fullUrl")
                 yield url if isinstance(url, str) else "", resource

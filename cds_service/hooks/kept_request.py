@@ -12,7 +12,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from cds_service import fhir_json
-from cds_service.data.prefetch_values import entries
+from cds_service.data.prefetch_values import entries, has_lost_page
 from cds_service.store import KeptRequest
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ _REMOVED = b"removed"
 _SHORTEST_SECRET = 8
 """A shorter token is no secret, and its letters may stand anywhere in a chart."""
 _NOT_KEPT = {"relation": "next", "url": "not-kept"}
+_LOST = {"relation": "next"}
 
 
 def of(body: Any, data: Prefetched, language: str) -> KeptRequest:
@@ -51,9 +52,10 @@ def _one_document(reading: Reading) -> Mapping[str, Any]:
         for link in (links if isinstance(links, list) else ())
         if not (isinstance(link, dict) and link.get("relation") == "next")
     ]
+    is_lost = any(map(has_lost_page, reading.documents))
     return {
         **first,
-        "link": [*own, _NOT_KEPT] if reading.is_cut else own,
+        "link": [*own, *[_NOT_KEPT] * reading.is_cut, *[_LOST] * is_lost],
         "entry": list(chain.from_iterable(map(entries, reading.documents))),
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import nullcontext
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -113,7 +114,8 @@ DATA = {
         entry(condition(1)), entry(outcome("information"), None)
     ),
     "a total below the number of entries": bundle(entry(condition(1)), total=0),
-    "a total that is no number": bundle(entry(condition(1)), total="many"),
+    "a total in text": bundle(entry(condition(1)), total="1"),
+    "no total, said as null": bundle(entry(condition(1)), total=None),
     "the same resource twice": bundle(entry(condition(1)), entry(condition(1)), total=1),
 }
 
@@ -182,7 +184,22 @@ UNSATISFIED = {
     "another type": {"resourceType": "Observation", "id": "o"},
     "a Bundle of another type": bundle(entry({"resourceType": "Observation", "id": "o"})),
     "a total without entries": bundle(total=3),
+    "a total without entries, in text": bundle(total="3"),
+    "a total without entries, as a decimal": bundle(total=Decimal("3.0")),
+    "a total without entries that is no number": bundle(total="many"),
+    "a total that is true": bundle(total=True),
     "entries without resource": bundle({"fullUrl": "https://ehr.example.org/fhir/Condition/1"}),
+    "an entry that is null": bundle(None),
+    "an entry that is a text": bundle("Condition/1"),
+    "an entry that is an array": bundle([condition(1)]),
+    "one entry without the array": {"resourceType": "Bundle", "entry": entry(condition(1))},
+    "a text instead of entries": {"resourceType": "Bundle", "entry": "none"},
+    "false instead of entries": {"resourceType": "Bundle", "entry": False},
+    "only what is marked as an include": bundle(entry(condition(1), "include"), total=0),
+    "only what is marked as an outcome": bundle(entry(condition(1), "outcome")),
+    "a next page without an address": bundle(link=[{"relation": "next"}]),
+    "a next page with a blank address": bundle(link=[{"relation": "next", "url": " "}]),
+    "a next page without the array": bundle(link=NEXT[0]),
 }
 
 
@@ -210,6 +227,10 @@ INCOMPLETE = {
     "an entry without resource": bundle(entry(condition(1)), {"fullUrl": "x"}),
     "an error beside the data": bundle(entry(condition(1)), entry(outcome("error"), "outcome")),
     "a further page": bundle(entry(condition(1)), link=NEXT),
+    "a further page without an address": bundle(entry(condition(1)), link=[{"relation": "next"}]),
+    "an entry that is null": bundle(entry(condition(1)), None),
+    "a total that is no number": bundle(entry(condition(1)), total="many"),
+    "more results than entries, in text": bundle(entry(condition(1)), total="2"),
 }
 
 
