@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -82,9 +83,18 @@ class Version(Generic[T]):
 
 
 class Versions(Generic[T]):
-    """The versions of resources, by their urls; the first of two that are named alike counts."""
+    """The versions of resources, by their urls; the first of two that are named alike counts.
 
-    def __init__(self, resources: Iterable[tuple[Mapping[str, Any], T]]) -> None:
+    `forced` are urls of which every reference names this version, whichever it says (CRMI,
+    `forceArtifactVersion`).
+    """
+
+    def __init__(
+        self,
+        resources: Iterable[tuple[Mapping[str, Any], T]],
+        forced: Mapping[str, str | None] = MappingProxyType({}),
+    ) -> None:
+        self._forced = forced
         self._by_url: dict[str, dict[str | None, Version[T]]] = {}
         for resource, item in resources:
             number = resource.get("version")
@@ -95,7 +105,7 @@ class Versions(Generic[T]):
 
     def replaced(self, was: Mapping[str, Any], now: Mapping[str, Any], item: T) -> Versions[T]:
         """The same, with `item` for the resource `now` in place of `was`, of the same url."""
-        made: Versions[T] = Versions([(now, item)])
+        made: Versions[T] = Versions([(now, item)], self._forced)
         url, number = str(was.get("url", "")), str(was.get("version") or "") or None
         others = {key: found for key, found in self._by_url[url].items() if key != number}
         made._by_url = self._by_url | {url: others | made._by_url[url]}
@@ -115,11 +125,14 @@ class Versions(Generic[T]):
         versions = self._by_url.get(url)
         if versions is None:
             return None
+        number = self._forced.get(url, number)
         chosen = versions.get(number) if number else _in_force(versions.values())
         return None if chosen is None else chosen.item
 
     def is_in_force(self, url: str, number: str | None) -> bool:
         """Whether this version is the one that the url alone names."""
+        if url in self._forced:
+            return self._forced[url] == number
         chosen = _in_force(self._by_url.get(url, {}).values())
         return chosen is not None and chosen.number == number
 

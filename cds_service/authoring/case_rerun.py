@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from cds_service.authoring import cases as case_running
 from cds_service.authoring.mutation_run import is_alike
-from cds_service.errors import CdsError
+from cds_service.errors import CdsError, ContentError
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -44,12 +44,15 @@ def run(
     if before is not None and before.result.case is not case:
         before = None
     try:
+        service = case_running.service_for(case, service)
         question = _question(case, service, zone, before)
         outcome = _outcome(question, service, before)
         if before is not None and before.texts == texts and _is_same(outcome, before.outcome):
             result = before.result
         else:
             result = case_running.answered(case, service.answer_of(question, outcome))
+    except ContentError as mistake:
+        return Ran(case_running.CaseResult(case, (str(mistake),)), texts)
     except CdsError as error:
         return Ran(case_running.refused(case, error), texts)
     asked = service.library.service(question.service).requirements

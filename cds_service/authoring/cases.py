@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from cds_service import fhir_json
-from cds_service.authoring import case_request
+from cds_service.authoring import case_content, case_request
 from cds_service.errors import CdsError, ContentError, Where, did_you_mean
 from cds_service.hooks import decision_record
 from cds_service.hooks.cards import rules_of
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 MEMBERS = frozenset(
     {
         "name", "now", "hook", "service", "profile", "language", "data", "draftOrders",
-        "selections", "userId", "unavailable", "incomplete", "request", "expect",
+        "selections", "userId", "unavailable", "incomplete", "request", "forceArtifactVersion",
+        "expect",
     }
 )  # fmt: skip
 EXPECTATIONS = frozenset({"status", "cards", "absent", "only", "shadow"})
@@ -90,6 +91,13 @@ def read(path: Path) -> Case:
     if not isinstance(json, dict):
         raise ContentError("a case is a JSON object", code="case", where=Where(str(path)))
     _refuse_unknown(json, MEMBERS, path)
+    forced = json.get("forceArtifactVersion", [])
+    if not isinstance(forced, list) or not all(isinstance(item, str) for item in forced):
+        raise ContentError(
+            "forceArtifactVersion is a list of canonicals, each url|version",
+            code="case",
+            where=Where(str(path), "forceArtifactVersion"),
+        )
     expect = json.get("expect")
     if not isinstance(expect, dict):
         raise ContentError(
@@ -122,6 +130,8 @@ def run(case: Case, service: HookService, zone: ZoneInfo) -> CaseResult:
     """Call the service as the case says, and compare."""
     try:
         answer = answer_to(case, service, zone)
+    except ContentError as mistake:
+        return CaseResult(case, (str(mistake),))
     except CdsError as error:
         return refused(case, error)
     return answered(case, answer)
@@ -170,7 +180,13 @@ def run_all(
 
 def answer_to(case: Case, service: HookService, zone: ZoneInfo) -> Answer:
     """The production answer to the case's request."""
-    return service.answer(question_of(case, service, zone))
+    versioned = service_for(case, service)
+    return versioned.answer(question_of(case, versioned, zone))
+
+
+def service_for(case: Case, service: HookService) -> HookService:
+    """The service as the case wants it: with the versions in force that it names."""
+    return case_content.service_for(case.json, service, str(case.path))
 
 
 def question_of(case: Case, service: HookService, zone: ZoneInfo) -> Question:

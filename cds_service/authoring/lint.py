@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cds_service import fhir_json
 from cds_service.authoring import (
     accepted_findings,
+    case_content,
     case_lint,
     cases,
     coverage,
@@ -99,7 +100,7 @@ def check(
     for path in files_within(directory, folders):
         with suppress(ContentError):  # what is no resource stops the load, and is told so
             found.extend(invalid_fhir(plan_library.read_source(directory, path)))
-    found.extend(_broken_cases(directory))
+    found.extend(_broken_cases(directory, None if stops else library.content))
     findings = _judged([*stops, *found], directory, looked)
     return findings if not within else _of_files(findings, directory, folders, stops)
 
@@ -213,10 +214,14 @@ def _unknown_element(source: Source, steps: Sequence[str | int]) -> tuple[str, s
     return f"{owner} has no element '{name}'", did_you_mean(name, elements_of(kind)) or HINT
 
 
-def _broken_cases(directory: Path) -> Iterator[ContentError]:
+def _broken_cases(directory: Path, content: Content | None) -> Iterator[ContentError]:
+    """What is wrong in case files by themselves, and against content that loads."""
+    rules = frozenset() if content is None else case_content.rules_in(content)
     for path in cases.case_files(directory):
         try:
-            cases.read(path)
+            case = cases.read(path)
+            if content is not None:
+                case_content.check(case.json, content, rules, str(path))
         except ContentError as error:
             yield placed_in_case(error, str(path.relative_to(directory)), path.read_text("utf-8"))
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from cds_service import forking
 from cds_service.authoring import cases as case_running
+from cds_service.authoring.case_content import FORCED
 from cds_service.authoring.expressions import places
 from cds_service.authoring.mutation import NO_CODES, changed_resource, mutants
 from cds_service.authoring.mutation_order import Dependence, key_of
@@ -170,7 +171,7 @@ def prepare(
     asked = {
         number: _asked(result.case, service, zone)
         for number, result in enumerate(results)
-        if result.answer is not None
+        if result.answer is not None and FORCED not in result.case.json
     }
     dependence = Dependence.of(
         recompiler.content,

@@ -229,6 +229,7 @@ def _answer(
     asked = read_json(request_file)
     if isinstance(asked, dict) and "expect" in asked:
         case = cases.read(request_file)
+        hooks = cases.service_for(case, hooks)
         chosen = hooks.library.service(service_id)
         case_request.check_keys(case.json, chosen, str(request_file))
         asked = case_request.request_of(case.json, chosen)

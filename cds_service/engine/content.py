@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from cds_service import fhir_json
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from cds_service.engine.source import Element, Source
     from cds_service.errors import ContentError
     from cds_service.messages import Text
+
+
+_NONE: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,7 @@ class Content:
     unsupported: tuple[ContentError, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     problems: tuple[ContentError, ...] = ()
+    is_traced: bool = False
 
     def is_in_force(self, source: Source) -> bool:
         """Whether this file is what its url names without a version."""
@@ -64,12 +69,16 @@ class Content:
         return [str(item) for item in found if item.number != source.version]
 
 
-def compile_content(sources: Iterable[Source], *, traced: bool = False) -> Content:
+def compile_content(
+    sources: Iterable[Source], *, traced: bool = False, forced: Mapping[str, str | None] = _NONE
+) -> Content:
     """Compile every resource; `traced` weaves the observer in that explanations need.
+
+    `forced` are urls of which every reference names this version, whichever it says.
 
     Raises ContentErrors with all problems, each with file, FHIR path, line and column.
     """
-    return compile_parts(tuple(sources), traced=traced)[0]
+    return compile_parts(tuple(sources), traced=traced, forced=forced)[0]
 
 
 def compile_parts(
@@ -78,6 +87,7 @@ def compile_parts(
     *,
     traced: bool = False,
     left_out: Mapping[str, LeftOut] | None = None,
+    forced: Mapping[str, str | None] = _NONE,
 ) -> tuple[Content, Linker]:
     """The content, and the linker that holds its parts; one that is given holds some already.
 
@@ -86,7 +96,7 @@ def compile_parts(
     """
     if linker is None:
         problems = Problems()
-        versions = _versions(every, left_out or {}, problems)
+        versions = _versions(every, left_out or {}, problems, forced)
         value_sets, messages = _value_sets(every, problems), messages_in(every, problems)
         linker = Linker(versions, value_sets, messages, problems, traced, left_out=left_out)
     problems = linker.problems
@@ -130,6 +140,7 @@ def _content(
         messages=linker.messages,
         sources=every,
         unsupported=unsupported,
+        is_traced=linker.traced,
     )
 
 
@@ -149,7 +160,10 @@ _SEVERAL = frozenset(
 
 
 def _versions(
-    sources: Iterable[Source], left_out: Mapping[str, LeftOut], problems: Problems
+    sources: Iterable[Source],
+    left_out: Mapping[str, LeftOut],
+    problems: Problems,
+    forced: Mapping[str, str | None],
 ) -> Versions[Source | LeftOut]:
     """The files by the url of their resource; a missing or taken name is a problem."""
     taken: dict[str, dict[str | None, Source]] = {}
@@ -172,7 +186,7 @@ def _versions(
         ({"url": item.url, "version": item.version, "status": item.status}, item)
         for item in left_out.values()
     ]
-    return Versions(found)
+    return Versions(found, forced)
 
 
 def _is_usable(url: str) -> bool:

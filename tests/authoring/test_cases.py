@@ -245,3 +245,94 @@ def test_a_misspelt_member_is_an_error_with_a_suggestion(run, members, hint):
         run(**members)
 
     assert hint in str(caught.value)
+
+
+# --- versions ---
+
+
+@pytest.fixture
+def versions(tmp_path):
+    """Runs a case over a rule that the strategy pins to 1.0.0 and tries as 2.0.0 in shadow."""
+    rules = f"{BASE}/PlanDefinition/rule"
+    shadow = {"url": f"{EXTENSIONS}/shadow", "valueBoolean": True}
+    root = {
+        **STRATEGY["action"][0],
+        "action": [
+            {"id": "R", "definitionCanonical": f"{rules}|1.0.0"},
+            {"id": "R-next", "extension": [shadow], "definitionCanonical": f"{rules}|2.0.0"},
+        ],
+    }
+    written = [{**STRATEGY, "action": [root]}]
+    for number in ("1.0.0", "2.0.0"):
+        card = {"id": "card", "title": f"Says {number}"}
+        topic = [{"coding": [{"system": f"{BASE}/rules", "code": "lbpR1"}]}]
+        about = {"id": f"rule-{number}", "version": number, "topic": topic}
+        written.append(plan("rule", card, **about))
+    for resource in written:
+        (tmp_path / f"{resource['id']}.json").write_text(json.dumps(resource))
+    (tmp_path / "cases").mkdir()
+    service = HookService(plan_library.load(tmp_path))
+
+    def run(**members):
+        path = tmp_path / "cases" / "case.json"
+        case = {"name": "N", "hook": "patient-view", "data": [PATIENT], **members}
+        path.write_text(json.dumps(case))
+        return cases.run(cases.read(path), service, ZONE)
+
+    return run
+
+
+def summaries(result):
+    return [card["summary"] for card in result.answer.response["cards"]]
+
+
+def test_a_case_without_a_version_is_answered_as_the_strategy_says(versions):
+    result = versions(expect={"cards": [{"rule": "lbpR1", "summary": "Says 1.0.0"}]})
+
+    assert result.failures == ()
+
+
+@pytest.mark.parametrize("number", ["1.0.0", "2.0.0"])
+def test_a_case_can_say_which_version_of_a_plan_counts_in_it(versions, number):
+    forced = [f"{BASE}/PlanDefinition/rule|{number}"]
+
+    result = versions(forceArtifactVersion=forced, expect={})
+
+    assert summaries(result) == [f"Says {number}"]
+
+
+def test_a_version_that_is_not_loaded_fails_the_case_and_names_those_that_are(versions):
+    forced = [f"{BASE}/PlanDefinition/rule|3.0.0"]
+
+    result = versions(forceArtifactVersion=forced, expect={})
+
+    assert "not loaded in version 3.0.0; loaded: " in result.failures[0]
+    assert "rule|2.0.0 (draft)" in result.failures[0]
+
+
+def test_a_misspelt_url_of_a_version_fails_the_case_with_a_suggestion(versions):
+    result = versions(forceArtifactVersion=[f"{BASE}/PlanDefinition/rul|1.0.0"], expect={})
+
+    assert f"did you mean '{BASE}/PlanDefinition/rule'" in result.failures[0]
+
+
+@pytest.mark.parametrize("forced", [f"{BASE}/PlanDefinition/rule|1.0.0", [1]])
+def test_a_version_that_is_no_list_of_canonicals_is_refused(versions, forced):
+    with pytest.raises(ContentError, match=r"a list of canonicals, each url\|version"):
+        versions(forceArtifactVersion=forced, expect={})
+
+
+def test_a_canonical_without_a_version_is_refused(versions):
+    result = versions(forceArtifactVersion=[f"{BASE}/PlanDefinition/rule"], expect={})
+
+    assert "names no version" in result.failures[0]
+
+
+@pytest.mark.parametrize(
+    "expect", [{"absent": ["lbpR61"]}, {"cards": [{"rule": "lbpR61"}]}, {"shadow": ["lbpR61"]}]
+)
+def test_a_rule_that_the_guideline_does_not_have_fails_the_case(run, expect):
+    result = run(expect=expect)
+
+    assert "no card of this guideline carries the rule 'lbpR61'" in result.failures[0]
+    assert "did you mean 'lbpR1" in result.failures[0]

@@ -426,3 +426,16 @@ def test_a_file_that_is_no_json_is_refused(tmp_path):
 
     assert done.returncode == 2
     assert "'README.md' is no guideline file: those end in .json" in done.stderr
+
+
+def test_a_rule_that_no_card_carries_is_told_at_its_place_in_the_case(guideline, tmp_path):
+    topic = [{"coding": [{"system": "urn:rules", "code": "lbpR16"}]}]
+    write(guideline, plan("p", {"id": "card", "title": "T"}, topic=topic, **REVIEWED))
+    (guideline / "cases").mkdir()
+    write(guideline / "cases", {"name": "N", "expect": {"absent": ["lbpR61"]}}, "typo.json")
+
+    place, line, *_ = lint_paths(tmp_path, "guideline/cases/typo.json").stdout.splitlines()
+
+    assert place.startswith("cases/typo.json:4:")
+    assert "no card of this guideline carries the rule 'lbpR61'" in place
+    assert "absent" in line
