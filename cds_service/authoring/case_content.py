@@ -18,13 +18,14 @@ from cds_service.errors import ContentError, Where, did_you_mean
 from cds_service.versions import split
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
     from cds_service.data.plan_library import PlanLibrary
     from cds_service.engine import Content
     from cds_service.hooks.service import HookService
 
+WARNINGS = frozenset({"unknown-rule"})
 FORCED = "forceArtifactVersion"
 
 _UNFORCED = frozenset({"ValueSet", "CodeSystem"})
@@ -32,48 +33,37 @@ _UNFORCED = frozenset({"ValueSet", "CodeSystem"})
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
-    """What was found out about one library."""
+class _Made:
+    """The services over one library with other versions in force, by the versions."""
 
     library: PlanLibrary
-    rules: frozenset[str]
-    versioned: dict[tuple[str, ...], HookService] = field(default_factory=dict)
+    services: dict[tuple[str, ...], HookService] = field(default_factory=dict)
 
 
-_KNOWN: WeakKeyDictionary[HookService, _Known] = WeakKeyDictionary()
+_MADE: WeakKeyDictionary[HookService, _Made] = WeakKeyDictionary()
 
 
 def service_for(json: Mapping[str, Any], service: HookService, file: str) -> HookService:
     """The service with the versions in force that a case of `file` names.
 
     Raises ContentError where one is not loaded, ContentErrors where the content cannot be compiled
-    with them, and ContentError for an expected or excluded rule that the guideline does not have.
+    with them.
     """
-    known = _known(service)
-    check(json, service.library.content, known.rules, file)
     wanted = tuple(json.get(FORCED, ()))
     if not wanted:
         return service
-    if wanted not in known.versioned:
-        known.versioned[wanted] = _versioned(service, wanted, file)
-    return known.versioned[wanted]
+    made = _MADE.get(service)
+    if made is None or made.library is not service.library:
+        made = _MADE[service] = _Made(service.library)
+    if wanted not in made.services:
+        made.services[wanted] = _versioned(service, wanted, file)
+    return made.services[wanted]
 
 
-def _known(service: HookService) -> _Known:
-    known = _KNOWN.get(service)
-    if known is None or known.library is not service.library:
-        known = _KNOWN[service] = _Known(service.library, rules_in(service.library.content))
-    return known
-
-
-def check(json: Mapping[str, Any], content: Content, rules: AbstractSet[str], file: str) -> None:
-    """Raises ContentError for a version or a rule that this content does not have."""
-    _refuse_unknown_rules(json["expect"], rules, file)
+def check_versions(json: Mapping[str, Any], content: Content, file: str) -> None:
+    """Raises ContentError for a version that a case of `file` names and that is not loaded."""
     for canonical in json.get(FORCED, ()):
         _forced(canonical, content, file)
-
-
-# -- versions -------------------------------------------------------------------------------
 
 
 def _versioned(service: HookService, wanted: Sequence[str], file: str) -> HookService:
@@ -118,19 +108,26 @@ def rules_in(content: Content) -> frozenset[str]:
     return frozenset(item.code for item in coded if item is not None)
 
 
-def _refuse_unknown_rules(expect: Mapping[str, Any], known: AbstractSet[str], file: str) -> None:
-    """A rule that is excluded and misspelt would be absent for ever."""
-    named = {
-        "cards": [card["rule"] for card in expect.get("cards", ())],
-        "absent": expect.get("absent", ()),
-        "shadow": expect.get("shadow", ()),
-    }
-    for member, rules in named.items():
-        for rule in rules:
-            if rule not in known:
-                raise ContentError(
-                    f"no card of this guideline carries the rule '{rule}'",
-                    code="case",
-                    hint=did_you_mean(rule, known) or "a rule is the code of a plan's topic",
-                    where=Where(file, f"expect.{member}"),
-                )
+def unknown_rules(
+    json: Mapping[str, Any], known: AbstractSet[str], file: str
+) -> Iterator[ContentError]:
+    """The rules that a case names and no card can carry.
+
+    One that is excluded and misspelt would be absent for ever.
+    """
+    expect = json["expect"]
+    cards = [card["rule"] for card in expect.get("cards", ())]
+    named = [(f"cards[{number}].rule", rule) for number, rule in enumerate(cards)]
+    named += [
+        (f"{member}[{number}]", rule)
+        for member in ("absent", "shadow")
+        for number, rule in enumerate(expect.get(member, ()))
+    ]
+    for place, rule in named:
+        if rule not in known:
+            yield ContentError(
+                f"no card of this guideline carries the rule '{rule}'",
+                code="unknown-rule",
+                hint=did_you_mean(rule, known) or "a rule is the code of a plan's topic",
+                where=Where(file, f"expect.{place}"),
+            )

@@ -44,7 +44,11 @@ _RULES = (translation_lint, use_lint, metadata_lint, prefetch_lint, mechanical)
 """The modules whose rules look at content that loads."""
 
 _ALWAYS_LOOKED_FOR = (
-    translation_lint.WARNINGS | use_lint.WARNINGS | metadata_lint.WARNINGS | mechanical.WARNINGS
+    translation_lint.WARNINGS
+    | use_lint.WARNINGS
+    | metadata_lint.WARNINGS
+    | mechanical.WARNINGS
+    | case_content.WARNINGS
 )
 WARNINGS = _ALWAYS_LOOKED_FOR | case_lint.WARNINGS
 """The codes of what is told and does not fail a lint."""
@@ -218,12 +222,17 @@ def _broken_cases(directory: Path, content: Content | None) -> Iterator[ContentE
     """What is wrong in case files by themselves, and against content that loads."""
     rules = frozenset() if content is None else case_content.rules_in(content)
     for path in cases.case_files(directory):
+        found: list[ContentError] = []
         try:
             case = cases.read(path)
             if content is not None:
-                case_content.check(case.json, content, rules, str(path))
+                case_content.check_versions(case.json, content, str(path))
+                found = list(case_content.unknown_rules(case.json, rules, str(path)))
         except ContentError as error:
-            yield placed_in_case(error, str(path.relative_to(directory)), path.read_text("utf-8"))
+            found = [error]
+        for problem in found:
+            name = str(path.relative_to(directory))
+            yield placed_in_case(problem, name, path.read_text("utf-8"))
 
 
 def _place(problem: ContentError) -> tuple[Any, ...]:

@@ -326,13 +326,3 @@ def test_a_canonical_without_a_version_is_refused(versions):
     result = versions(forceArtifactVersion=[f"{BASE}/PlanDefinition/rule"], expect={})
 
     assert "names no version" in result.failures[0]
-
-
-@pytest.mark.parametrize(
-    "expect", [{"absent": ["lbpR61"]}, {"cards": [{"rule": "lbpR61"}]}, {"shadow": ["lbpR61"]}]
-)
-def test_a_rule_that_the_guideline_does_not_have_fails_the_case(run, expect):
-    result = run(expect=expect)
-
-    assert "no card of this guideline carries the rule 'lbpR61'" in result.failures[0]
-    assert "did you mean 'lbpR1" in result.failures[0]

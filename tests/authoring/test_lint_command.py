@@ -434,8 +434,9 @@ def test_a_rule_that_no_card_carries_is_told_at_its_place_in_the_case(guideline,
     (guideline / "cases").mkdir()
     write(guideline / "cases", {"name": "N", "expect": {"absent": ["lbpR61"]}}, "typo.json")
 
-    place, line, *_ = lint_paths(tmp_path, "guideline/cases/typo.json").stdout.splitlines()
+    place, line, _, hint, *_ = lint_paths(tmp_path, "guideline/cases/typo.json").stdout.splitlines()
 
-    assert place.startswith("cases/typo.json:4:")
-    assert "no card of this guideline carries the rule 'lbpR61'" in place
-    assert "absent" in line
+    assert place.startswith("warning: cases/typo.json:5:")
+    assert place.endswith("no card of this guideline carries the rule 'lbpR61' [unknown-rule]")
+    assert line.endswith('"lbpR61"')
+    assert "did you mean 'lbpR16'" in hint

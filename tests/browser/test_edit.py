@@ -7,7 +7,7 @@ from axe_playwright_python.sync_playwright import Axe
 from contract.clients import serving
 from one_rule import cut
 
-THRESHOLD = "ge(%W8).isTrue().not()"
+THRESHOLD = "lrsGe(%W8).isTrue().not()"
 TRIED = "#panel-cases .results"
 
 
@@ -71,7 +71,7 @@ def test_it_shows_the_file_as_it_is(page, plans):
 
 
 def test_a_mistake_is_shown_at_its_line_and_in_the_list(page):
-    type_over(page, THRESHOLD, "ge(%W8).isTru().not()")
+    type_over(page, THRESHOLD, "lrsGe(%W8).isTru().not()")
     page.wait_for_selector(".findings .problem")
     page.keyboard.press("F8")
 
@@ -195,7 +195,7 @@ def test_what_is_seen_is_as_wide_as_the_text_so_that_the_caret_stands_right(page
 def test_axe_finds_no_serious_problem(open_page, theme):
     page = open_page("/workbench/edit/lbpR19", ready=".row", color_scheme=theme)
     page.wait_for_selector(TRIED, state="attached")
-    type_over(page, THRESHOLD, "ge(%W8).isTru().not()")
+    type_over(page, THRESHOLD, "lrsGe(%W8).isTru().not()")
     page.wait_for_selector(".findings .problem")
     select(page, "isTru()")
     page.keyboard.type("isT")

@@ -71,7 +71,7 @@ def test_json_that_breaks_off_is_found_at_its_line(reader):
 
 
 def test_a_mistake_in_fhirpath_is_found_at_its_character(reader, file):
-    text = file.read_text().replace("ge(%W8).isTrue().not()", "ge(%W8).isTru().not()")
+    text = file.read_text().replace("lrsGe(%W8).isTrue().not()", "lrsGe(%W8).isTru().not()")
     (found,) = problems(reader, text)
 
     place = line_of(text, "isTru()")
@@ -101,7 +101,7 @@ def test_a_url_that_another_plan_has_is_a_problem(reader, file):
 
 
 def test_a_changed_threshold_makes_the_case_at_it_fail(reader, file):
-    text = file.read_text().replace("ge(%W8).isTrue()", "ge(%W6).isTrue()")
+    text = file.read_text().replace("lrsGe(%W8).isTrue()", "lrsGe(%W6).isTrue()")
     tried = ask(reader, "trial", text=text, case="").json
 
     assert tried["failed"] >= 1
@@ -120,7 +120,7 @@ def test_texts_that_are_looked_at_at_once_do_not_disturb_each_other(reader, file
 
 def test_a_draft_changes_nothing_for_the_next_one(reader, file):
     text = file.read_text()
-    ask(reader, "trial", text=text.replace("ge(%W8).isTrue()", "ge(%W6).isTrue()"), case="")
+    ask(reader, "trial", text=text.replace("lrsGe(%W8).isTrue()", "lrsGe(%W6).isTrue()"), case="")
 
     assert ask(reader, "trial", text=text, case="").json["failed"] == 0
 
