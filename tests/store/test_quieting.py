@@ -17,7 +17,7 @@ from cds_service.cli import main
 CLINICAL_STATUS = "http://terminology.hl7.org/CodeSystem/condition-clinical"
 OVERRIDE = "https://lbp.example.org/fhir/CodeSystem/lbp-override"
 LOW_BACK_PAIN, RETENTION_OF_URINE, FEVER = "279039007", "236648008", "386661006"
-SCREENING, STAY_ACTIVE, CAUDA_EQUINA, SPINAL_INFECTION = "lbpR34", "lbpR59", "lbpR01", "lbpR06"
+SCREENING, CAUDA_EQUINA, SPINAL_INFECTION = "lbpR34", "lbpR01", "lbpR06"
 NOW = datetime.now(UTC)
 
 

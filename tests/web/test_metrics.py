@@ -9,8 +9,6 @@ from contract import wire
 from contract.clients import serving
 from prometheus_client.parser import text_string_to_metric_families
 
-PATIENT_VIEW = "low-back-pain-patient-view"
-
 
 def samples(answer):
     """Every sample by its name and labels."""
