@@ -50,11 +50,22 @@ def validator(name: str) -> Draft202012Validator:
     if name == "feedback":
         schema = json.loads((HERE / "feedback.schema.json").read_text(encoding="utf-8"))
     else:
-        answers = json.loads(ANSWERS.read_text(encoding="utf-8"))
-        reference = f"#/components/schemas/{name}"
-        schema = {"$ref": reference, "components": {"schemas": answers}}
+        schemas = json.loads(ANSWERS.read_text(encoding="utf-8"))
+        schema = _put_in(schemas[name], schemas)
     Draft202012Validator.check_schema(schema)
     return Draft202012Validator(schema, format_checker=FormatChecker())
+
+
+def _put_in(schema: Any, schemas: Mapping[str, Any]) -> Any:
+    """The schema with what it refers to in the place of each reference: half the time to check."""
+    if isinstance(schema, list):
+        return [_put_in(item, schemas) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        (reference,) = schema.values()
+        return _put_in(schemas[reference.removeprefix("#/components/schemas/")], schemas)
+    return {name: _put_in(member, schemas) for name, member in schema.items()}
 
 
 def fits(name: str, body: Any) -> None:
@@ -149,8 +160,7 @@ def response(body: Any) -> None:
 
 
 def answers(request: Mapping[str, Any], body: Any) -> None:
-    """What a response owes to the request that it answers (ACT-8, ACT-9)."""
-    response(body)
+    """What a response owes to the request that it answers, too (ACT-8, ACT-9)."""
     patient = request["context"]["patientId"].removeprefix("Patient/")
     seen = _resources_seen(request)
     for card in body["cards"]:
