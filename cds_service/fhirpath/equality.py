@@ -186,7 +186,7 @@ def _json_equivalent(one: Any, other: Any) -> bool:
         one = Decimal(str(one))
     if isinstance(other, float):
         other = Decimal(str(other))
-    return _values_equivalent(one, other)
+    return one is other if one is None or other is None else _values_equivalent(one, other)
 
 
 def key_of(item: Any) -> Any:

@@ -14,7 +14,7 @@ from enum import Enum
 from fractions import Fraction
 
 from cds_service.errors import EvaluationError
-from cds_service.fhirpath.ucum import Unit, unit_of
+from cds_service.fhirpath.ucum import Unit, product, unit_of
 
 _SINGULAR = ("year", "month", "week", "day", "hour", "minute", "second", "millisecond")
 CALENDAR_UNITS = {name: name for name in _SINGULAR} | {f"{name}s": name for name in _SINGULAR}
@@ -213,7 +213,7 @@ def multiply(left: Quantity, right: Quantity) -> Quantity | None:
         return scaled
     if Kind.CALENDAR in {left.kind, right.kind}:
         return None
-    return Quantity(left.value * right.value, f"{left.unit}.{_bracketed(right.unit)}")
+    return Quantity(left.value * right.value, product(left.unit, right.unit, 1))
 
 
 def _scaled(number: Quantity, quantity: Quantity) -> Quantity | None:
@@ -248,11 +248,7 @@ def _divide_measures(left: Quantity, right: Quantity) -> Quantity | None:
     if not other.dimensions:
         value = _decimal(Fraction(left.value) / _based(right.value, other))
         return Quantity(value, left.unit, left.kind)
-    return Quantity(left.value / right.value, f"{left.unit}/{_bracketed(right.unit)}")
-
-
-def _bracketed(unit: str) -> str:
-    return f"({unit})" if "." in unit or "/" in unit else unit
+    return Quantity(left.value / right.value, product(left.unit, right.unit, -1))
 
 
 def equivalent(left: Quantity, right: Quantity) -> bool:

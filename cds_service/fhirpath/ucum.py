@@ -176,3 +176,41 @@ def _product(left: Unit, right: Unit, sign: int) -> Unit:
         powers[name] = powers.get(name, 0) + sign * power
     dimensions = tuple(sorted((name, power) for name, power in powers.items() if power))
     return Unit(left.factor * right.factor**sign, dimensions)
+
+
+def product(left: str, right: str, sign: int) -> str:
+    """The code of the product (sign 1) or quotient (-1) of two units: `cm2` for `cm` and `cm`."""
+    powers = _powers(left)
+    others = _powers(right)
+    if powers is None or others is None:
+        return f"{left}{'.' if sign == 1 else '/'}{_bracketed(right)}"
+    for symbol, power in others.items():
+        powers[symbol] = powers.get(symbol, 0) + sign * power
+    above = [(symbol, power) for symbol, power in powers.items() if power > 0]
+    below = [(symbol, power) for symbol, power in powers.items() if power < 0]
+    if not above:
+        return ".".join(f"{symbol}{power}" for symbol, power in below) or "1"
+    top = ".".join(_raised_symbol(symbol, power) for symbol, power in above)
+    return "".join([top, *[f"/{_raised_symbol(symbol, -power)}" for symbol, power in below]])
+
+
+def _powers(text: str) -> dict[str, int] | None:
+    """The symbols of a unit with their exponents; None for one that is more than a product."""
+    powers: dict[str, int] = {}
+    sign = 1
+    for token in _components("" if text == "1" else text) or ():
+        if token["operator"]:
+            sign = 1 if token[0] == "." else -1
+            continue
+        if not token["atom"]:
+            return None
+        powers[token["atom"]] = powers.get(token["atom"], 0) + sign * int(token["exponent"] or 1)
+    return powers if powers or text == "1" else None
+
+
+def _raised_symbol(symbol: str, power: int) -> str:
+    return symbol if power == 1 else f"{symbol}{power}"
+
+
+def _bracketed(unit: str) -> str:
+    return f"({unit})" if "." in unit or "/" in unit else unit

@@ -220,3 +220,37 @@ def test_6_an_operand_that_is_empty_makes_the_answer_empty(operator) -> None:
 
 def test_3_0_the_empty_string_is_found_at_the_start() -> None:
     assert evaluated("'abc'.lastIndexOf('')") == [0]
+
+
+@pytest.mark.parametrize(
+    "call", ["'1'.toQuantity({})", "1.convertsToQuantity({})", "'a'.indexOf({})", "2.log({})"]
+)
+def test_4_4_an_argument_that_is_empty_makes_the_answer_empty(call) -> None:
+    assert evaluated(call) == []
+
+
+def test_3_0_a_boolean_has_no_precision() -> None:
+    with pytest.raises(CdsError, match="precision"):
+        evaluated("true.precision()")
+
+
+@pytest.mark.parametrize(
+    ("expression", "answer"),
+    [
+        ("12 'cm' * 3 'cm'", "36 'cm2'"),
+        ("3 'cm' * 12 'cm2'", "36 'cm3'"),
+        ("12 'cm2' / 3 'cm'", "4 'cm'"),
+        ("10 'kg' / 5 'm2'", "2 'kg/m2'"),
+        ("2 'm/s' * 3 's'", "6 'm'"),
+        ("1 / 2 's'", "0.5 's-1'"),
+        ("3 'mg' * 2 'g'", "6 'mg.g'"),
+    ],
+)
+def test_6_6_a_product_of_quantities_has_the_unit_that_fits(expression, answer) -> None:
+    assert [str(item) for item in evaluated(expression)] == [answer]
+
+
+def test_6_1_3_a_null_in_a_list_is_equivalent_to_another() -> None:
+    name = {"given": [None, "Ann"], "_given": [{"id": "a"}, None]}
+    other = {"given": [None, "ANN"], "_given": [{"id": "a"}, None]}
+    assert evaluated("%one ~ %other", one=name, other=other) == [True]

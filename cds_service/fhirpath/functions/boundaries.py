@@ -40,7 +40,7 @@ def precision(value: Any) -> int | None:
         return max(0, -int(value.as_tuple().exponent))
     if isinstance(value, Temporal):
         return sum(character.isdigit() for character in _without_zone(value))
-    if isinstance(value, int):
+    if is_number(value):
         return 0
     raise EvaluationError(f"precision() does not work on {describe(value)}", code="type-mismatch")
 

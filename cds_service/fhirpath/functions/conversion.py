@@ -142,14 +142,16 @@ def _converts(convert_value: Callable[..., Any]) -> Callable[..., list[Any]]:
         others = [scalar(argument) for argument in arguments]
         if value is UNKNOWN or UNKNOWN in others:
             return unknown()
-        return [] if value is None else [convert_value(value, *others) is not None]
+        if value is None or None in others:
+            return []
+        return [convert_value(value, *others) is not None]
 
     return converts
 
 
 def _declare(kind: str, convert_value: Callable[..., Any], section: str, most: int = 0) -> None:
     system = frozenset({f"System.{kind}"})
-    to = over_values(convert_value, types=system, empty_arguments=True)
+    to = over_values(convert_value, types=system)
     TABLE.declare(f"to{kind}", to, arity=(0, most), section=section)
     converts = over_collections(_converts(convert_value), frozenset({"System.Boolean"}))
     TABLE.declare(f"convertsTo{kind}", converts, arity=(0, most), section=section)
