@@ -1,8 +1,9 @@
 -- wrk's script: posts bodies, at a pace where one is given, and tells what came back.
 --
 -- Arguments: the milliseconds between two requests of a connection (0: as soon as it is answered),
--- and files with bodies, which the connections take in turns. Every thread of wrk has one
--- connection, so that a time belongs to a status. Ends with one line for each status and tenth of a millisecond, then the sums.
+-- the number of connections, and files with bodies, which the connections take in turns. Every
+-- thread of wrk has one connection, so that a time belongs to a status. Ends with one line for each
+-- status and tenth of a millisecond, then the sums.
 
 local ffi = require("ffi")
 ffi.cdef [[
@@ -21,18 +22,16 @@ end
 
 function setup(thread)
   thread:set("number", #threads)
-  table.insert(threads, thread)
-  thread:set("connections", 0)
-  for _, each in ipairs(threads) do each:set("connections", #threads) end
+  table.insert(threads, thread) -- to be read in the end: wrk has started the others already
 end
 
 function init(arguments)
   interval = tonumber(arguments[1])
-  due = now_ms() + interval * number / connections
+  due = now_ms() + interval * number / tonumber(arguments[2])
   counts, unhinted, asked_at = {}, 0, 0
   wrk.method = "POST"
   wrk.headers["Content-Type"] = "application/json"
-  wrk.body = io.open(arguments[2 + number % (#arguments - 1)], "rb"):read("*a")
+  wrk.body = io.open(arguments[3 + number % (#arguments - 2)], "rb"):read("*a")
   message = wrk.format()
 end
 

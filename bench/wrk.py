@@ -51,11 +51,11 @@ def post(
         ended = subprocess.run(
             ["wrk", f"-t{connections}", f"-c{connections}", f"-d{max(round(seconds), 1)}s",
              "--timeout", "10s", "-s", str(_SCRIPT), f"http://{target.address}{target.path}",
-             "--", str(interval_ms), *map(str, files)],
+             "--", str(interval_ms), str(connections), *map(str, files)],
             capture_output=True, text=True, check=False,
         )  # fmt: skip
     if ended.returncode:
-        raise SystemExit(f"wrk failed: {ended.stderr or ended.stdout}")
+        raise SystemExit(f"wrk ended with {ended.returncode}: {ended.stderr}")
     return _tally(ended.stdout.splitlines())
 
 
