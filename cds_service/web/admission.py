@@ -9,7 +9,7 @@ what only a thread can take in. Probes and metrics are always let in.
 from __future__ import annotations
 
 from contextlib import contextmanager
-from threading import BoundedSemaphore, Lock
+from threading import Condition, Lock, get_ident
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 ALWAYS_ADMITTED = frozenset({"/health", "/ready", "/metrics"})
 CODE = "overloaded"
 RETRY_AFTER_S = 1
+LONG_S = 0.05
+"""Seconds after which a request counts as long, and another one may begin beside it."""
+
 _NEWEST = 0.1  # share of the last one in a mean
 _LATE = 2  # times the wait that was thought of, after which it is given up
 
@@ -78,18 +81,27 @@ class Pace:
 
 
 class Places:
-    """Where requests are worked on: so many at a time.
+    """Where requests are worked on: one after the other, and beside long ones so many at a time.
+
+    Only one thread of a process computes at a time; two that take turns cost a third more, because
+    each event in between gives the interpreter to the other one. So a request begins when none is
+    worked on, or when all that are have taken long already, so that no long one holds up the rest.
 
     A request that only waits for somebody else lends its place to another one meanwhile. No more
     than `lent` wait at once, and none that waits keeps its place.
     """
 
-    def __init__(self, count: int, *, lent: int = 0) -> None:
+    def __init__(
+        self, count: int, *, lent: int = 0, clock: Callable[[], float] = monotonic
+    ) -> None:
         self._count = count
+        self._clock = clock
+        self._changed = Condition(Lock())
+        self._since: dict[int, float] = {}  # by thread
+        self._waiting = 0
+        self._is_watched = False
         self._lent = 0
-        self._lock = Lock()
-        self._free = BoundedSemaphore(count)
-        self._may_lend = BoundedSemaphore(lent)
+        self._most_lent = lent
 
     @property
     def under_way(self) -> int:
@@ -97,14 +109,18 @@ class Places:
         return self._count + self._lent
 
     def take(self, *, within_s: float = 0.0) -> bool:
-        """Whether a place became free in time."""
-        return (
-            self._free.acquire(timeout=within_s) if within_s else self._free.acquire(blocking=False)
-        )
+        """Whether this thread got a place in time; behind those that wait already."""
+        with self._changed:
+            if (self._waiting or not self._is_open()) and not self._wait(within_s):
+                return False
+            self._since[get_ident()] = self._clock()
+            return True
 
     def give_back(self) -> None:
-        """The request is answered."""
-        self._free.release()
+        """The request of this thread is answered."""
+        with self._changed:
+            del self._since[get_ident()]
+            self._changed.notify()
 
     @contextmanager
     def lent(self) -> Iterator[bool]:
@@ -112,21 +128,45 @@ class Places:
 
         False, and the place is kept, when as many wait as may: then it must not wait.
         """
-        if not self._may_lend.acquire(blocking=False):
+        with self._changed:
+            may_wait = self._lent < self._most_lent
+            self._lent += may_wait
+        if not may_wait:
             yield False
             return
-        self._change_lent(1)
-        self._free.release()
+        self.give_back()
         try:
             yield True
         finally:
-            self._change_lent(-1)
-            self._free.acquire()
-            self._may_lend.release()
+            with self._changed:
+                self._lent -= 1
+            while not self.take(within_s=60):
+                pass
 
-    def _change_lent(self, by: int) -> None:
-        with self._lock:
-            self._lent += by
+    def _is_open(self) -> bool:
+        if not self._since:
+            return True
+        latest = max(self._since.values())
+        return len(self._since) < self._count and self._clock() - latest >= LONG_S
+
+    def _wait(self, within_s: float) -> bool:
+        """Until a place is open, or not; one of those that wait watches for a long request."""
+        until = self._clock() + within_s
+        watches = False
+        self._waiting += 1
+        try:
+            while (left := until - self._clock()) > 0:
+                watches = watches or not self._is_watched
+                self._is_watched = True
+                self._changed.wait(min(left, LONG_S) if watches else left)
+                if self._is_open():
+                    return True
+            return False
+        finally:
+            self._waiting -= 1
+            if watches:
+                self._is_watched = False
+                self._changed.notify()  # for another one to watch
 
 
 class Admission:

@@ -36,6 +36,7 @@ MOST_BYTES = 256_000
 _MOST_HEAD_BYTES = 64_000  # more is refused by the parser, which is given it as it is
 _PIECE = 65_536
 _LINGER_S = 2
+_TELL_EVERY_S = 1.0  # it may be silent for 30 s
 _END_OF_HEAD = b"\r\n\r\n"
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{0,12})", re.IGNORECASE)
 _LAST_ON_CONNECTION = re.compile(rb"\r\nconnection:[^\r]*\bclose\b", re.IGNORECASE)
@@ -59,7 +60,7 @@ class Gathering:
     def start_again(self) -> None:
         """This request is answered; the next one may come and take as long."""
         self.received.clear()
-        self.until = time.monotonic() + WHOLE_WITHIN_S
+        self.until = _from_now()
 
     def is_whole(self) -> bool:
         """Whether a thread can go on without waiting for the client, or has to decide itself."""
@@ -93,6 +94,11 @@ class Gathering:
         return self.received[: end + len(_END_OF_HEAD)] if end >= 0 else bytearray()
 
 
+def _from_now() -> float:
+    """Until when a request must be there whose time begins now."""
+    return time.monotonic() + WHOLE_WITHIN_S
+
+
 def _body_bytes(head: bytearray) -> int:
     """What the head says; with no length, or several, the parser decides what that means."""
     lengths = _LENGTH.findall(head)
@@ -106,15 +112,14 @@ class GatheringWorker(BalancedWorker):
         super().__init__(*args, **kwargs)
         self._gathering: set[Gathering] = set()
         self._with_threads = 0
+        self._told_at = 0.0
 
     def enqueue_req(self, conn: Any) -> None:
         """Wait for the request in the event loop, unless a part of it has been read already."""
         if conn.parser is not None and conn.parser.unreader.buf.getvalue():
             self._give_thread(conn)
             return
-        conn.sock.settimeout(0)
-        until = time.monotonic() + WHOLE_WITHIN_S
-        gathering = Gathering(conn, until, self.app.largest_body)
+        gathering = Gathering(conn, _from_now(), self.app.largest_body)
         self._gathering.add(gathering)
         self.poller.register(conn.sock, EVENT_READ, partial(self._receive, gathering))
 
@@ -184,14 +189,24 @@ class GatheringWorker(BalancedWorker):
 
     def handle(self, conn: Any) -> Any:
         """Answer, in a thread: what was gathered first, then what is still to come."""
-        conn.sock.settimeout(None)
-        patience = struct.pack("ll", STALLED_S, 0)
-        conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, patience)
-        conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, patience)
-        conn.init()
+        if not conn.initialized:
+            patience = struct.pack("ll", STALLED_S, 0)
+            conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, patience)
+            conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, patience)
+            conn.init()
         received, conn.received = getattr(conn, "received", b""), b""
         conn.parser.unreader.unread(received)
         return super().handle(conn)
+
+    def notify(self) -> None:
+        """Tell the first process that this one is alive: once a second, not at every event.
+
+        It is a call of the system, after which the threads that compute go first.
+        """
+        now = time.monotonic()
+        if now - self._told_at >= _TELL_EVERY_S:
+            self._told_at = now
+            super().notify()
 
     def murder_pending(self) -> None:
         """Close what has taken too long; what has not begun, soon after a stop."""

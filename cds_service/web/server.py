@@ -31,7 +31,7 @@ _COLLECT_AFTER = 20_000
 freed without a search; at Python's 700 each call is searched eight times, a tenth of its time."""
 _SWITCH_AFTER_S = 0.001
 """How long a thread goes on while others want to; at Python's 0.005 the event loop, which turns
-requests away, waits 20 ms behind four threads that compute."""
+requests away, waits that long behind a thread that computes, after each call of the system."""
 _SPARE_THREADS = 2  # for probes, and to turn requests away while all others wait
 
 

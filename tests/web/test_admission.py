@@ -9,7 +9,7 @@ from wsgiref.util import setup_testing_defaults
 
 import pytest
 
-from cds_service.web.admission import ALWAYS_ADMITTED, Admission, Pace, Places, refusal
+from cds_service.web.admission import ALWAYS_ADMITTED, LONG_S, Admission, Pace, Places, refusal
 
 
 class Slow:
@@ -177,11 +177,56 @@ def test_a_request_that_waits_for_others_lends_its_place(pool):
 
 @pytest.mark.requirement("A5")
 def test_no_more_places_are_lent_than_allowed():
-    places = Places(2, lent=1)
+    places = Places(1, lent=1)
     assert places.take()
-    assert places.take()
-    with places.lent() as one_may_wait, places.lent() as another_may_wait:
-        assert (one_may_wait, another_may_wait) == (True, False)
+    with places.lent() as one_may_wait:
         assert places.take()
+        with places.lent() as another_may_wait:
+            assert (one_may_wait, another_may_wait) == (True, False)
         assert not places.take()
         places.give_back()
+
+
+class Moment:
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+def test_requests_are_worked_on_one_after_the_other(pool):
+    places = Places(2, clock=Moment())
+    assert places.take()
+    assert not pool.submit(places.take).result()
+    places.give_back()
+    assert pool.submit(places.take).result()
+
+
+def test_a_long_request_holds_up_nobody(pool):
+    clock = Moment()
+    places = Places(2, clock=clock)
+    assert places.take()
+    clock.now = LONG_S
+    assert pool.submit(places.take).result()
+    clock.now = 3 * LONG_S
+    assert not pool.submit(places.take).result()
+
+
+def test_a_request_that_waits_begins_beside_a_long_one(pool):
+    places = Places(2)
+    assert places.take()
+    assert pool.submit(places.take, within_s=10).result(10)
+
+
+def test_all_that_wait_have_their_turn(pool):
+    places = Places(1)
+
+    def turn():
+        got = places.take(within_s=10)
+        places.give_back()
+        return got
+
+    assert places.take()
+    turns = [pool.submit(turn) for _ in range(5)]
+    places.give_back()
+    assert [each.result(10) for each in turns] == [True] * 5
