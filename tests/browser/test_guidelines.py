@@ -11,6 +11,7 @@ PAGES = [
     "guidelines/lbpR16",
     "guidelines/low-back-pain-order-sign",
     f"guidelines/lbpR16/cases/{CASE}",
+    "cases?rule=lbpR16&words=41+days",
 ]
 
 
@@ -45,6 +46,24 @@ def test_a_strategy_leads_to_its_rules(open_page):
     page.click(".steps a:has-text('lbpR01')")
 
     page.wait_for_selector("h1:has-text('lbpR01')")
+
+
+def test_cases_are_found_with_the_keyboard_alone_and_without_scripts(open_page):
+    page = open_page("/workbench/cases", ready="[name=words]", java_script_enabled=False)
+    page.focus("[name=words]")
+    page.keyboard.type("41 days")
+    page.keyboard.press("Tab")
+    page.keyboard.type("lbpR16")
+    page.keyboard.press("Tab")
+    page.keyboard.type("order-sign")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".results .pass")
+
+    assert "rule=lbpR16&hook=order-sign&profile=&result=" in page.url
+    assert page.locator(".results a:not(:has-text('41 days'))").count() == 0
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

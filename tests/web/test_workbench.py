@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from contract.clients import client_with
+from one_rule import cut
 
 from cds_service.hooks.languages import LANGUAGES
 from cds_service.web import workbench
@@ -118,3 +119,53 @@ def test_a_case_that_is_not_there_is_told_with_the_closest(bench):
     assert there.status_code == 200
     assert missing.status_code == 404
     assert name in missing.text
+
+
+# --- cases ---
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """The workbench over two rules; their cases are of two hooks and two profiles, one fails."""
+    folder = tmp_path_factory.mktemp("small")
+    plans = cut(folder / "plans", "imaging/R19")
+    for path in sorted((plans / "imaging/R19/cases").glob("*.json"))[6:]:
+        path.unlink()
+    found = sorted((plans / "imaging/R19/cases").glob("*.json"))
+    for number, path in enumerate(found):
+        case = json.loads(path.read_text())
+        case |= {"name": f"Case {number}", "profile": "nl" if number % 2 else "de"}
+        case["expect"] = {"absent": ["lbpR19"]} if number == 0 else {"status": 200}
+        path.write_text(json.dumps(case))
+    found[0].write_text(found[0].read_text().replace('"absent": ["lbpR19"]', '"status": 404'))
+    settings = {"DATABASE_URL": f"sqlite:///{folder}/cds.sqlite3", "PLANS": str(plans)}
+    return client_with(WORKBENCH="yes", **settings).app.test_client()
+
+
+def listed(bench, query):
+    page = bench.get(f"/workbench/cases{query}", **HERE).text
+    return re.findall(r'<a href="[^"]*/cases/[^"]*">(Case \d)</a>', page)
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ("", []),
+        ("?words=", ["Case 0", "Case 1", "Case 2", "Case 3", "Case 4", "Case 5"]),
+        ("?words=case+3", ["Case 3"]),
+        ("?profile=nl", ["Case 1", "Case 3", "Case 5"]),
+        ("?profile=nl&words=case+5", ["Case 5"]),
+        ("?result=fail", ["Case 0"]),
+        ("?result=pass&profile=de", ["Case 2", "Case 4"]),
+        ("?rule=lbpR99", []),
+        ("?hook=patient-view", []),
+    ],
+)
+def test_cases_are_chosen_by_words_profile_result_rule_and_hook(small, query, names):
+    assert listed(small, query) == names
+
+
+def test_the_choice_stays_when_the_language_is_changed(small):
+    page = small.get("/workbench/cases?profile=nl", **HERE).text
+
+    assert 'href="?profile=nl&amp;ui=de"' in page

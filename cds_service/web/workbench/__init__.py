@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, request
 
-from cds_service.web.workbench import access, bench, edit, feedback, guidelines, problems, try_it
+from cds_service.web.workbench import (
+    access,
+    bench,
+    case_list,
+    edit,
+    feedback,
+    guidelines,
+    problems,
+    try_it,
+)
 from cds_service.web.workbench.bench import Bench
 from cds_service.web.workbench.patients import Patients
 from cds_service.web.workbench.traced import Traced
@@ -43,6 +52,7 @@ def attach(app: Flask, hooks: HookService, store: Store, settings: Settings) -> 
     problems.register(pages, shared)
     pages.register_blueprint(try_it.routes(shared))
     pages.register_blueprint(guidelines.routes(shared))
+    pages.register_blueprint(case_list.routes(shared))
     pages.register_blueprint(edit.routes(shared))
     pages.register_blueprint(feedback.routes(shared))
     app.register_blueprint(pages, url_prefix=PREFIX)

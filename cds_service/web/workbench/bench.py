@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 from flask import current_app, g, render_template, request
 
@@ -50,6 +51,7 @@ class Bench:
             theme=g.theme,
             languages=words.NAMES,
             pages=PAGES,
+            address=lambda **more: f"?{urlencode({**request.args.to_dict(), **more})}",
             not_in_force=current_app.config.get(RELOAD_PROBLEMS, ()),
             **facts,
         )
