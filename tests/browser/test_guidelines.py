@@ -82,6 +82,16 @@ def test_nothing_is_wider_than_a_small_telephone(open_page, path):
     assert page.evaluate("document.documentElement.scrollWidth") == 360
 
 
+@pytest.mark.parametrize("language", ["en", "de", "nl", "nb"])
+def test_no_word_of_the_menu_is_broken_on_a_small_telephone(open_page, language):
+    viewport = {"width": 360, "height": 700}
+    page = open_page(f"/workbench/cases?ui={language}", ready="h1", viewport=viewport)
+
+    heights = page.eval_on_selector_all(".top nav a", "links => links.map(a => a.offsetHeight)")
+    assert max(heights) < 40
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+
+
 def test_a_flow_chart_leads_to_a_rule_with_the_keyboard_alone(open_page):
     page = open_page("/workbench/guidelines/low-back-pain-order-sign", ready=".flow")
     page.focus(".flow a:has-text('lbpR16')")
