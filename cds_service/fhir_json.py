@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 MAX_DEPTH = 64
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+_GZIP = b"\x1f\x8b"
 _FIRST_CHARACTERS = 4  # JSON starts with ASCII: a NUL among these bytes is UTF-16 or UTF-32
 
 # Numbers beyond this are refused where they are read: arithmetic on 1e999999999 never ends.
@@ -163,7 +164,9 @@ def _unicode_problem(body: bytes, error: UnicodeDecodeError) -> _Unusable:
 
 
 def _encoding_problem(body: bytes) -> _Unusable | None:
-    """What is wrong when the text is JSON to its sender, in an encoding that JSON no longer has."""
+    """What is wrong when the text is JSON to its sender, in a form that is not read as JSON."""
+    if body.startswith(_GZIP):
+        return _Unusable("it is compressed (gzip)", offset=0, hint="send it as it is")
     is_wide = body.startswith(_UTF_16_MARKS) or b"\0" in body[:_FIRST_CHARACTERS]
     if not is_wide:
         return None

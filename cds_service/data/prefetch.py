@@ -5,6 +5,7 @@ Takes what the request brings, reads the rest from its FHIR server, and refuses 
 
 from __future__ import annotations
 
+import re
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextvars import copy_context
 from dataclasses import dataclass, field
@@ -36,6 +37,10 @@ if TYPE_CHECKING:
 
     from cds_service.data.deadline import Deadline
     from cds_service.data.fhir_client import FhirReader
+
+_KEY = re.compile(r"[A-Za-z0-9_-]{1,40}")
+_SHOWN = 3
+"""Keys that nobody asked for which an error names; the rest are counted."""
 
 __all__ = ["Key", "Prefetched", "Reading", "State", "Template", "patient_id", "resolve"]
 
@@ -101,7 +106,7 @@ def resolve(
     drafts = list(_resources_in(context))
     _check_patient(found, drafts, patient)
     keys = {template.key: found[template.key].key for template in templates}
-    _check_musts(templates, found)
+    _check_musts(templates, found, message.get("prefetch") or {})
     documents = [document for each in found.values() for document in each.documents]
     readings = {
         job.template.key: Reading(found[job.template.key].documents, found[job.template.key].is_cut)
@@ -172,8 +177,17 @@ def _settled(template: Template, prefetch: Mapping[str, Any]) -> _Found:
     if value is None:
         return _Found(Key(template.key, State.EMPTY, source="prefetch"))
     if not is_resource(value):
-        raise Mismatch("its value in prefetch is not a FHIR resource")
+        raise Mismatch(f"its value in prefetch is {_form(value)}, not a FHIR resource")
     return _Found(read(template.key, template.resource_type, [value], "prefetch"), (value,))
+
+
+def _form(value: Any) -> str:
+    """What JSON it is, in words; the value itself is the client's own and not repeated."""
+    if isinstance(value, str):
+        return "a string"
+    if isinstance(value, list):
+        return "an array"
+    return "an object without resourceType" if isinstance(value, dict) else "a number or a boolean"
 
 
 def _answers(
@@ -287,10 +301,13 @@ def _check_patient(
         )
 
 
-def _check_musts(templates: Sequence[Template], found: Mapping[str, _Found]) -> None:
+def _check_musts(
+    templates: Sequence[Template], found: Mapping[str, _Found], prefetch: Mapping[str, Any]
+) -> None:
     """Answers 412 when required data or pages of it could not be had (PF-4, PF-11, PF-17, PF-18).
 
-    Data that merely shows less than its `total` was obtained: it stays, as incomplete (PF-16).
+    Data that merely shows less than its `total` was obtained: it stays, as incomplete (PF-16). The
+    sentence names keys that nobody asked for: the data may stand there.
     """
     missing = [
         each.key
@@ -300,7 +317,21 @@ def _check_musts(templates: Sequence[Template], found: Mapping[str, _Found]) -> 
     if missing:
         reasons = "; ".join(f"'{key.key}': {key.reason}" for key in missing)
         raise PrefetchUnavailable(
-            f"Required data cannot be had. {reasons}.",
+            f"Required data cannot be had. {reasons}.{_unasked(templates, prefetch)}",
             keys=[key.key for key in missing],
             hint="send these keys in prefetch, or a fhirServer and a token that may read them",
         )
+
+
+def _unasked(templates: Sequence[Template], prefetch: Mapping[str, Any]) -> str:
+    """A sentence on keys of the request that no template has; no text where there are none.
+
+    A key that is not written as one is not repeated, because it is the client's own text.
+    """
+    asked = {template.key for template in templates}
+    others = (name for name in prefetch if name not in asked)
+    names = [f"'{name}'" for name in others if _KEY.fullmatch(name)]
+    if not names:
+        return ""
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f" No template asks for {', '.join(names[:_SHOWN])}{more}."

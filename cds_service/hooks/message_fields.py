@@ -250,6 +250,8 @@ def _wrong_entries(entries: list[Any]) -> Iterator[tuple[int, Any]]:
     for index, entry in enumerate(entries):
         if entry is not None and not isinstance(entry, Mapping):
             yield index, ["must be an object"]
+        elif entry and "resourceType" in entry and "resource" not in entry:
+            yield index, {"resource": ["required; the resource itself stands where its entry goes"]}
         elif entry and not isinstance(entry.get("resource", {}), Mapping | None):
             yield index, {"resource": ["must be an object, a FHIR resource"]}
         elif entry and not isinstance((entry.get("resource") or {}).get("id", ""), str):

@@ -14,6 +14,7 @@ from typing import Any, NotRequired, TypedDict, cast
 
 from marshmallow import ValidationError
 
+from cds_service import fhir_json
 from cds_service.engine import HOOK_NAME
 from cds_service.errors import RequestError, Where
 from cds_service.hooks import message_fields
@@ -76,6 +77,8 @@ def load_request(body: Any, hook: str) -> Request:
         )
     request = _load(_request_schema(hook), message)
     _check_fhir_version(request.get("extension") or {})
+    if hook == "order-select":
+        _check_selections(request["context"])
     if "fhirServer" not in request and "fhirAuthorization" in request:
         request["fhirAuthorization"].pop("access_token", None)
     return cast("Request", request)
@@ -93,6 +96,22 @@ def _check_fhir_version(extension: Mapping[str, Any]) -> None:
             "the data is not FHIR R4, which is the only version that is read here",
             where=Where(path=f"extension.{_EPIC_FHIR_VERSION}"),
             hint="choose R4 for this service where the client is set up",
+        )
+
+
+def _check_selections(context: Mapping[str, Any]) -> None:
+    """Refuses selections of which none names a draft (HK-OSel-4).
+
+    No order would be judged then, and an answer without cards would look like no objection.
+    """
+    drafts = fhir_json.resources(context["draftOrders"])
+    named = {(draft.get("resourceType"), draft.get("id")) for draft in drafts}
+    selections = context["selections"]
+    if selections and not any(fhir_json.reference_key(item) in named for item in selections):
+        raise RequestError(
+            "none of them names a resource of context.draftOrders",
+            where=Where(path="context.selections"),
+            hint="write type and id of a draft, as in ServiceRequest/1",
         )
 
 

@@ -49,6 +49,12 @@ def test_json_in_another_unicode_encoding_is_told_to_be_utf_8(send, message, enc
     )
 
 
+def test_a_compressed_body_without_its_header_is_told_so(send, message):
+    reply = send(gzip.compress(json.dumps(message()).encode()))
+    assert reply.status == 400
+    assert "it is compressed (gzip); send it as it is" in reply.text
+
+
 @pytest.mark.requirement("GEN-1", "E1")
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
 def test_naming_the_encoding_does_not_help_it(send, message, encoding):

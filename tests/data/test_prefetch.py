@@ -304,6 +304,43 @@ def test_without_prefetch_and_server_every_key_is_unknown(absent: dict[str, Any]
     )
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"Condition": None}, "No template asks for 'Condition'."),
+        ({"a": 1, "b": 1, "c": 1, "d": 1}, "No template asks for 'a', 'b', 'c' and 1 more."),
+        ({"Jane Doe, 1970": None}, "FHIR server to read."),
+        ({}, "FHIR server to read."),
+    ],
+)
+def test_keys_that_nobody_asked_for_are_named_where_one_is_missing(
+    given: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(PrefetchUnavailable) as refused:
+        resolve([template(need="must")], message(given), reader=None, deadline=Deadline(30))
+
+    assert refused.value.message.endswith(said)
+
+
+@pytest.mark.parametrize(
+    ("value", "form"),
+    [
+        ("Patient/1", "a string"),
+        ([condition(1)], "an array"),
+        ({"id": "1"}, "an object without resourceType"),
+        (5, "a number or a boolean"),
+    ],
+)
+def test_what_is_no_resource_is_told_by_its_form(value: object, form: str) -> None:
+    sent = message({"conditions": value})
+
+    found = resolve([template()], sent, reader=None, deadline=Deadline(30))
+
+    assert (found.keys["conditions"].reason or "").startswith(
+        f"its value in prefetch is {form}, not a FHIR resource"
+    )
+
+
 def test_unavailable_names_unknown_and_incomplete_keys_in_order() -> None:
     templates = [template(key=name) for name in ("cut", "empty", "failed", "whole")]
     sent = message(

@@ -322,6 +322,31 @@ def test_drafts_without_bundle_type_or_resource_are_tolerated():
     assert len(entries) == 5
 
 
+def test_a_draft_that_stands_where_its_entry_goes_is_told_so():
+    drafts = {"resourceType": "Bundle", "entry": [DRAFT]}
+    text = problem(message("order-sign", {"draftOrders": drafts}), "order-sign")
+    assert text == (
+        "context.draftOrders.entry[0].resource: required; the resource itself stands where its "
+        "entry goes"
+    )
+
+
+@pytest.mark.requirement("HK-OSel-4")
+@pytest.mark.parametrize("selections", [["mri"], ["ServiceRequest/ct"], ["MedicationRequest/mri"]])
+def test_selections_that_name_no_draft_are_refused(selections):
+    text = problem(message("order-select", {"selections": selections}), "order-select")
+    assert text == "context.selections: none of them names a resource of context.draftOrders"
+
+
+@pytest.mark.requirement("HK-OSel-4")
+@pytest.mark.parametrize(
+    "selections", [[], ["ServiceRequest/mri", "Task/1"], ["https://x.example/ServiceRequest/mri"]]
+)
+def test_selections_of_which_one_names_a_draft_are_taken(selections):
+    request = load_request(message("order-select", {"selections": selections}), "order-select")
+    assert request["context"]["selections"] == selections
+
+
 @pytest.mark.parametrize(
     "drafts", [{"resourceType": "Bundle"}, {"resourceType": "Bundle", "entry": None}]
 )
