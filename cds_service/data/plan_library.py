@@ -7,6 +7,7 @@ guideline is whole or it is not used.
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -179,9 +180,11 @@ def _revision(texts: Iterable[tuple[str, str]]) -> str:
 
 def guideline_files(directory: Path) -> Iterator[Path]:
     """The guideline files below a folder, in a stable order; without cases and patients."""
-    for path in sorted(directory.rglob("*.json")):
-        if not NOT_CONTENT & set(path.relative_to(directory).parts[:-1]):
-            yield path
+    found: list[Path] = []
+    for folder, folders, names in os.walk(directory):
+        folders[:] = (name for name in folders if name not in NOT_CONTENT)
+        found += (Path(folder, name) for name in names if name.endswith(".json"))
+    yield from sorted(found)
 
 
 def read_source(directory: Path, path: Path) -> Source:

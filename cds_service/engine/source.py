@@ -10,7 +10,7 @@ from cds_service import fhir_json, versions
 from cds_service.errors import ContentError, ExpressionError, Where
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +79,17 @@ class Element:
 
     def extensions(self, url: str) -> Iterator[Element]:
         """The extensions with this URL, in order."""
-        return (item for item in self.elements("extension") if item.json.get("url") == url)
+        for index, item in enumerate(self._extensions()):
+            if isinstance(item, dict) and item.get("url") == url:
+                yield Element(self.source, (*self.steps, "extension", index), item)
 
     def extension(self, url: str) -> Element | None:
         """The first extension with this URL, or None."""
-        return next(self.extensions(url), None)
+        return next(self.extensions(url), None) if self._extensions() else None
+
+    def _extensions(self) -> Sequence[object]:
+        value = self.json.get("extension")
+        return value if isinstance(value, list) else ()
 
     def place(self) -> Where:
         """File and FHIR path of this element: `where()` without reading the text again."""

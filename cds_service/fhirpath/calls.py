@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 def compile_call(compiler: Compiling, site: Site, node: Syntax) -> Code:
     """The code of a call; `node` is the whole of it, receiver included, for traces."""
-    if site.call.name != "defineVariable":
-        site = Site(site.call, site.receiver, site.scope.fork(), site.explicit)
+    inner = site.scope if site.call.name == "defineVariable" else site.scope.fork()
+    if inner is not site.scope:
+        site = Site(site.call, site.receiver, inner, site.explicit)
     function = FUNCTIONS.get(site.call.name)
     if function is not None:
         _check_arity(function, site)

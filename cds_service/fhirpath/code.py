@@ -218,21 +218,9 @@ class Scope:
 
     def fork(self) -> Scope:
         """The same scope for one operand: variables defined in it stay in it."""
-        return Scope(  # spelled out: replace() takes a quarter of the time of loading all plans
-            self.identity,
-            self.source,
-            self.names,
-            self.types,
-            self.outer,
-            self.definition,
-            self.active,
-            self.parameters,
-            dict(self.defined),
-            self.row_names,
-            self.row_slots,
-            self.traced,
-            self.repeated,
-        )
+        if "defineVariable" not in self.source and "\\" not in self.source:
+            return self  # nothing can be defined: a name may only be hidden behind escapes
+        return replace(self, defined=dict(self.defined))
 
     def binding(self, name: str) -> Scope | None:
         """The innermost scope here or around in which `%name` is a variable or a parameter."""

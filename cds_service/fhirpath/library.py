@@ -65,6 +65,7 @@ class Library:
         self._calls: dict[tuple[str, bool], Shared | None] = {}
         self._row_calls: dict[tuple[str, Types], RowShared | None] = {}
         self._programs: dict[tuple[str, str | None, bool], Program] = {}
+        self._parsed: dict[str, tuple[Syntax, frozenset[str]]] = {}
         for definition in self.definitions.values():
             _refuse_built_in(definition)
 
@@ -81,6 +82,7 @@ class Library:
             root_type=self.root_type,
         )
         nested.parent = self
+        nested._parsed = self._parsed
         return nested
 
     def compile(
@@ -94,11 +96,17 @@ class Library:
         key = (expression, root_type, traced)
         program = self._programs.get(key)
         if program is None:
-            tree = parse(expression)
-            place = self._outermost(names_in(tree))
+            tree, names = self._parsed.get(expression) or self._parse(expression)
+            place = self._outermost(names)
             program = place._programs.get(key) or self._program(key, tree, place)  # noqa: SLF001
             self._programs[key] = place._programs[key] = program  # noqa: SLF001
         return program
+
+    def _parse(self, expression: str) -> tuple[Syntax, frozenset[str]]:
+        """The syntax tree of a text and the names in it, known to nested libraries as well."""
+        tree = parse(expression)
+        found = self._parsed[expression] = tree, names_in(tree)
+        return found
 
     def _program(self, key: tuple[str, str | None, bool], tree: Syntax, place: Library) -> Program:
         expression, root_type, traced = key

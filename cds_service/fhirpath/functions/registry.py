@@ -53,11 +53,11 @@ class Dependencies(TypedDict):
 
 def merged(receiver: Code, *others: Code) -> Dependencies:
     """The dependencies of a call that evaluates all of these."""
-    codes = (receiver, *others)
-    return {
-        "uses": receiver.uses.union(*(code.uses for code in codes)),
-        "reads": receiver.reads.union(*(code.reads for code in codes)),
-    }
+    uses, reads = receiver.uses, receiver.reads
+    for code in others:
+        uses |= code.uses
+        reads |= code.reads
+    return {"uses": uses, "reads": reads}
 
 
 def without(uses: frozenset[int], scope: Scope) -> frozenset[int]:
