@@ -287,7 +287,7 @@ def _explained(condition: Condition, evaluation: Evaluation) -> ConditionOutcome
         return ConditionOutcome(condition, Verdict.ERROR, error=condition.unsupported)
     try:
         trace = condition.expression.program.explain(evaluation, evaluation.focus)
-        return ConditionOutcome(condition, _VERDICTS[truth(trace.items)], trace=trace)
+        return ConditionOutcome(condition, _VERDICTS[truth(trace.items)], None, trace)
     except EvaluationError as error:
         return ConditionOutcome(condition, Verdict.ERROR, error=error.message)
 

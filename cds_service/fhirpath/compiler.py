@@ -244,9 +244,14 @@ def _path(compiler: Compiler, node: Any, scope: Scope) -> Code:
         code = _element(receiver, right, scope)
     else:
         code = compile_call(compiler, Site(right, receiver, scope), node)
-    if not scope.traced or code.observed:
+    if not scope.traced or code.observed or _is_in_no_resource(code.types):
         return code
     return code.running(noting(code.run))
+
+
+def _is_in_no_resource(types: Types) -> bool:
+    """Whether items of these types are System values, which say nothing of where they are from."""
+    return types is not None and all(kind.startswith("System.") for kind in types)
 
 
 def _call(compiler: Compiler, node: Any, scope: Scope) -> Code:

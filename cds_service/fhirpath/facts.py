@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from cds_service.fhirpath.collection import TEMPORAL_TYPES
@@ -93,14 +94,25 @@ def exists(path: Path, *, negated: bool = False) -> Fact:
     return Fact(build)
 
 
-def member_of(path: Path, member: Membership) -> Fact:
+class MemberOf(Fact):
     """`path.memberOf(valueSet)`."""
 
-    def build(kind: str) -> Test | None:
-        found = values_at(path, kind)
-        if found is None:
+    __slots__ = ("member", "path")
+
+    def __init__(self, path: Path, member: Membership) -> None:
+        super().__init__(self._build)
+        self.path = path
+        self.member = member
+
+    def codings(self, kind: str) -> Values | None:
+        """From a row to the codings at the path."""
+        found = values_at(self.path, kind)
+        return None if found is None else codings_at(self.path, kind, found[0])
+
+    def _build(self, kind: str) -> Test | None:
+        codings_in, member = self.codings(kind), self.member
+        if codings_in is None:
             return None
-        codings_in = codings_at(path, kind, found[0])
 
         def test(raw: Any) -> Any:
             codings = codings_in(raw)
@@ -113,7 +125,61 @@ def member_of(path: Path, member: Membership) -> Fact:
 
         return test
 
-    return Fact(build)
+
+class Coded(Fact):
+    """`first and rest`, where the first is membership of a value set."""
+
+    __slots__ = ("first", "rest")
+
+    def __init__(self, first: MemberOf, rest: Fact) -> None:
+        super().__init__(self._build, is_costly=rest.is_costly)
+        self.first = first
+        self.rest = rest
+
+    def _build(self, kind: str) -> Test | None:
+        first, rest = self.first.test(kind), self.rest.test(kind)
+        return None if first is None or rest is None else _both(first, rest)
+
+
+def _both(first: Test, rest: Test) -> Test:
+    """`and` of two, without a loop."""
+
+    def test(raw: Any) -> Any:
+        verdict = first(raw)
+        if verdict is False or verdict is ODD:
+            return verdict
+        other = rest(raw)
+        return None if verdict is None and other is True else other
+
+    return test
+
+
+def _by_code(facts: list[Coded], kind: str) -> Test | None:
+    """`or` between criteria that start with the code at one path, which is read once for all."""
+    codings_in = facts[0].first.codings(kind)
+    tests = [test for test in (fact.test(kind) for fact in facts) if test is not None]
+    rests = [test for test in (fact.rest.test(kind) for fact in facts) if test is not None]
+    if codings_in is None or not len(tests) == len(rests) == len(facts):
+        return None
+    alternatives = list(zip((fact.first.member for fact in facts), rests, strict=True))
+    ordinary = _any_or_all(tests, decisive=True)
+
+    def test(raw: Any) -> Any:
+        codings = codings_in(raw)
+        if codings is ODD or codings is None or len(codings) != 1:
+            return ordinary(raw)
+        system, code = codings[0]
+        answer: Any = False
+        for member, rest in alternatives:
+            if member(system, code):
+                verdict = rest(raw)
+                if verdict is True or verdict is ODD:
+                    return verdict
+                if verdict is None:
+                    answer = None
+        return answer
+
+    return test
 
 
 def codings_at(path: Path, kind: str | None, values: Values) -> Values:
@@ -182,23 +248,49 @@ def negation(fact: Fact) -> Fact:
 
 def settled(facts: list[Fact], *, decisive: bool) -> Fact:
     """`and` (False decides) or `or` (True decides) of facts, from left to right."""
-    together = _together(facts) if decisive else None
+    together = _together(facts) if decisive else _coded(facts)
     if together is not None:
         return together
 
     def build(kind: str) -> Test | None:
-        tests = [test for test in (fact.test(kind) for fact in facts) if test is not None]
-        if len(tests) < len(facts):
-            return None
-
-        if len(tests) == 2:
-            return _settled_pair(*tests, decisive=decisive)
-        return _settled_tests(tests, decisive=decisive)
+        tests = _tests(facts, kind, are_alternatives=decisive)
+        return None if tests is None else _any_or_all(tests, decisive=decisive)
 
     return Fact(build, is_costly=any(fact.is_costly for fact in facts))
 
 
-def _settled_tests(tests: list[Test], *, decisive: bool) -> Test:
+def _coded(facts: list[Fact]) -> Fact | None:
+    """`and` that starts with membership of a value set."""
+    first = facts[0]
+    if not isinstance(first, MemberOf) or len(facts) < 2:
+        return None
+    return Coded(first, facts[1] if len(facts) == 2 else settled(facts[1:], decisive=False))
+
+
+def _tests(facts: list[Fact], kind: str, *, are_alternatives: bool) -> list[Test] | None:
+    """The tests of all facts, one for alternatives in a row that ask the code at one path."""
+    tests: list[Test] = []
+    for path, group in groupby(facts, key=_coded_path):
+        found = list(group)
+        coded = [fact for fact in found if isinstance(fact, Coded)]
+        if are_alternatives and path is not None and len(coded) > 1:
+            built = [_by_code(coded, kind)]
+        else:
+            built = [fact.test(kind) for fact in found]
+        tests += [test for test in built if test is not None]
+        if None in built:
+            return None
+    return tests
+
+
+def _coded_path(fact: Fact) -> Path | None:
+    return fact.first.path if isinstance(fact, Coded) else None
+
+
+def _any_or_all(tests: list[Test], *, decisive: bool) -> Test:
+    if not decisive and len(tests) == 2:
+        return _both(*tests)
+
     def test(raw: Any) -> Any:
         answer: Any = not decisive
         for part in tests:
@@ -208,20 +300,5 @@ def _settled_tests(tests: list[Test], *, decisive: bool) -> Test:
             if verdict is None:
                 answer = None
         return answer
-
-    return test
-
-
-def _settled_pair(first: Test, second: Test, *, decisive: bool) -> Test:
-    """The same of two, as most are, without a loop."""
-
-    def test(raw: Any) -> Any:
-        verdict = first(raw)
-        if verdict is decisive or verdict is ODD:
-            return verdict
-        other = second(raw)
-        if verdict is None and other is not decisive and other is not ODD:
-            return None
-        return other
 
     return test

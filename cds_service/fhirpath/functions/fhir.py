@@ -151,7 +151,7 @@ def _build_member_of(compiler: Compiling, site: Site) -> Code:
             run_constant,
             BOOLEAN,
             **dependencies,
-            fact=None if path is None else facts.member_of(path, test),
+            fact=None if path is None else facts.MemberOf(path, test),
             leading=None if path is None else rows.leading(path, test),
         )
 
