@@ -143,7 +143,7 @@ class RowShared:
     def known(self, evaluation: Evaluation) -> Mapping[Any, list[Any]]:
         """What is remembered in this evaluation, by row."""
         home = evaluation if evaluation.parent is None else evaluation.home(self.code.reads)
-        known: dict[Any, list[Any]] = home.memo[self][1] if self in home.memo else {}
+        known: dict[Any, list[Any]] = (home.memo.get(self) or self._opened(home))[1]
         return known
 
     def _opened(self, home: Evaluation) -> tuple[Frame, dict[Any, Any]]:

@@ -87,7 +87,8 @@ def _bounded(operator: str, operands: list[Code]) -> Bounds | None:
     left, right = operands[0], operands[-1]
     if operator not in ORDER or left.remembered is None or not right.closed:
         return None
-    return Bounds((Bound(left.remembered.known, ORDER[operator], right.run),), None)
+    bound = Bound(left.run, left.remembered.known, ORDER[operator], right.run)
+    return Bounds((bound,), None)
 
 
 def _bounds_of_all(operands: list[Code]) -> Bounds | None:
@@ -99,7 +100,14 @@ def _bounds_of_all(operands: list[Code]) -> Bounds | None:
         left.pop(0)
     if not found:
         return None
-    return Bounds(found, conjunction([operand.run for operand in left]) if left else None)
+    return Bounds(found, _all_of(left) if left else None)
+
+
+def _all_of(operands: list[Code]) -> Run:
+    """`and` between what is left of its operands; one truth value alone is that."""
+    if len(operands) == 1 and operands[0].types == BOOLEAN:
+        return operands[0].run
+    return conjunction([operand.run for operand in operands])
 
 
 def _settled_facts(
@@ -116,7 +124,7 @@ def _settled_facts(
     if operator == "or":
         return None, None, None
     left = operands[len(told) :]
-    rest = conjunction([operand.run for operand in left])
+    rest = _all_of(left)
     if left[0].guard is not None:
         told.append(left[0].guard)
     return None, facts.settled(told, decisive=False) if told else None, rest

@@ -18,7 +18,7 @@ from cds_service.fhirpath.leads import Barren, Leads
 from cds_service.fhirpath.rows import ODD, Kept
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from cds_service.fhirpath.code import Code, Compiling, Run, Scope, Site
     from cds_service.fhirpath.evaluation import Evaluation
@@ -195,7 +195,7 @@ def _judges(code: Code) -> dict[Any, Run | None]:
 
 def _told(
     code: Code, frame: Frame, items: list[Any], positions: Sequence[int]
-) -> Iterable[tuple[int, Any]]:
+) -> list[tuple[int, Any]]:
     """The rows of which the criterion is not known to be false, with what is known of it.
 
     True where its fact or guard is, or there is none; WITHIN where it is within its bounds as well.
@@ -206,7 +206,7 @@ def _told(
 
 def _told_by_json(
     fact: Fact | None, items: list[Any], positions: Sequence[int]
-) -> Iterable[tuple[int, Any]]:
+) -> list[tuple[int, Any]]:
     if fact is None:
         return [(position, True) for position in positions]
     out: list[tuple[int, Any]] = []
