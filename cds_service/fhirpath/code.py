@@ -57,11 +57,8 @@ class SharedPart(Protocol):
     def barren(self) -> Barren | None:
         """What it answers of a chart that has none of its codes."""
 
-    def value(self, frame: Frame, _this: list[Any]) -> list[Any]:
-        """Its value in this scope."""
-
-    def traced_value(self, frame: Frame, _this: list[Any]) -> list[Any]:
-        """Its value, with its trace put under the current part."""
+    def closure(self, *, observe: bool) -> Run:
+        """Its value in a scope; `observe` puts its trace under the current part."""
 
 
 class RowPart(Protocol):

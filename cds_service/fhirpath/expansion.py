@@ -53,39 +53,55 @@ class Shared:
     constant: tuple[Any, ...] | None = None
     barren: Barren | None = None
 
-    def value(self, frame: Frame, _this: list[Any]) -> list[Any]:
-        """Its value in this scope, evaluated at most once."""
+    def closure(self, *, observe: bool) -> Run:
+        """Its value in a scope, evaluated at most once; `observe` puts its trace there as well."""
+        if self.traced:
+            return self._traced_value if observe else self._value
+        reads, evaluated = self.reads, self._evaluated
+
+        def value(frame: Frame, _this: list[Any]) -> list[Any]:
+            home = frame.evaluation
+            if home.parent is not None:
+                home = home.home(reads)
+            found: list[Any] | None = home.memo.get(self)
+            if found is None:
+                found = home.memo[self] = evaluated(home, frame, None)
+            return found
+
+        return value
+
+    def _value(self, frame: Frame, _this: list[Any]) -> list[Any]:
         home = frame.evaluation
         if home.parent is not None:
             home = home.home(self.reads)
-        entry: tuple[list[Any], Trace | None] | None = home.memo.get(self)
-        return self._entry(home, frame)[0] if entry is None else entry[0]
+        entry: tuple[list[Any], Trace] = home.memo.get(self) or self._entry(home, frame)
+        return entry[0]
 
-    def traced_value(self, frame: Frame, _this: list[Any]) -> list[Any]:
+    def _traced_value(self, frame: Frame, _this: list[Any]) -> list[Any]:
         """Its value; what was traced when it was evaluated goes under the current part."""
         evaluation = frame.evaluation
         home = evaluation if evaluation.parent is None else evaluation.home(self.reads)
         value, trace = home.memo.get(self) or self._entry(home, frame)
-        if frame.trace is not None and trace is not None:
+        if frame.trace is not None:
             frame.trace.become(trace)
         return value
 
-    def _entry(self, home: Evaluation, around: Frame) -> tuple[list[Any], Trace | None]:
-        trace = Trace(self.text) if self.traced else None
+    def _entry(self, home: Evaluation, around: Frame) -> tuple[list[Any], Trace]:
+        trace = Trace(self.text)
+        trace.items = value = self._evaluated(home, around, trace)
+        home.memo[self] = entry = (value, trace)
+        return entry
+
+    def _evaluated(self, home: Evaluation, around: Frame, trace: Trace | None) -> list[Any]:
+        if trace is None and self.barren is not None and self.barren.holds(home.coded):
+            return self.barren.answer
         frame = around  # does for a part without slots
         if self.size or trace is not None or around.evaluation is not home:
             frame = Frame(home, self.size, trace)
         try:
-            if self.barren is not None and trace is None and self.barren.holds(home.coded):
-                value = self.barren.answer
-            else:
-                value = self.run(frame, home.focus)
+            return self.run(frame, home.focus)
         except EvaluationError as error:
             raise named(error, self.definition) from error
-        if trace is not None:
-            trace.items = value
-        home.memo[self] = entry = (value, trace)
-        return entry
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -165,10 +181,10 @@ class RowShared:
 
 def shared_code(shared: SharedPart, *, observe: bool) -> Code:
     """The code that stands where a shared part is used; `observe` puts its trace there as well."""
-    run = shared.traced_value if observe else shared.value
     if shared.constant is not None and not observe:
         values = list(shared.constant)  # a number with a name costs no more than the number
         return Code(lambda _frame, _this: values, shared.types, reading=constant(shared.constant))
+    run = shared.closure(observe=observe)
     return Code(run, shared.types, reads=shared.reads, stable=True, barren=shared.barren)
 
 

@@ -89,9 +89,22 @@ def exists(path: Path, *, negated: bool = False) -> Fact:
             items = values(raw)
             return ODD if items is ODD else bool(items) is not negated
 
-        return test
+        key = only_key(path[:1], kind)
+        return test if key is None else _unless_absent(key, test, negated=negated)
 
     return Fact(build)
+
+
+def _unless_absent(key: str, test: Test, *, negated: bool) -> Test:
+    """Whether there is something below a key: at once where the key is not there."""
+    extra = f"_{key}"
+
+    def quick(raw: Any) -> Any:
+        if type(raw) is dict and key not in raw and extra not in raw:
+            return negated
+        return test(raw)
+
+    return quick
 
 
 class MemberOf(Fact):
