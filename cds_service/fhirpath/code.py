@@ -57,6 +57,10 @@ class SharedPart(Protocol):
     def barren(self) -> Barren | None:
         """What it answers of a chart that has none of its codes."""
 
+    @property
+    def is_name(self) -> bool:
+        """Whether it is written as the name of the definition alone."""
+
     def closure(self, *, observe: bool) -> Run:
         """Its value in a scope; `observe` puts its trace under the current part."""
 

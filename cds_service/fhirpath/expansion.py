@@ -53,10 +53,17 @@ class Shared:
     constant: tuple[Any, ...] | None = None
     barren: Barren | None = None
 
+    @property
+    def is_name(self) -> bool:
+        """Whether it is written as the name of the definition alone."""
+        return self.text == f"%{self.definition}"
+
     def closure(self, *, observe: bool) -> Run:
         """Its value in a scope, evaluated at most once; `observe` puts its trace there as well."""
+        if self.traced and observe:
+            return self._part_value if self.is_name else self._traced_value
         if self.traced:
-            return self._traced_value if observe else self._value
+            return self._value
         reads, evaluated = self.reads, self._evaluated
 
         def value(frame: Frame, _this: list[Any]) -> list[Any]:
@@ -84,6 +91,15 @@ class Shared:
         value, trace = home.memo.get(self) or self._entry(home, frame)
         if frame.trace is not None:
             frame.trace.become(trace)
+        return value
+
+    def _part_value(self, frame: Frame, _this: list[Any]) -> list[Any]:
+        """The value of a name; what was traced is the part that a trace has for it."""
+        evaluation = frame.evaluation
+        home = evaluation if evaluation.parent is None else evaluation.home(self.reads)
+        value, trace = home.memo.get(self) or self._entry(home, frame)
+        if frame.trace is not None:
+            frame.trace.children.append(trace)
         return value
 
     def _entry(self, home: Evaluation, around: Frame) -> tuple[list[Any], Trace]:
@@ -184,8 +200,14 @@ def shared_code(shared: SharedPart, *, observe: bool) -> Code:
     if shared.constant is not None and not observe:
         values = list(shared.constant)  # a number with a name costs no more than the number
         return Code(lambda _frame, _this: values, shared.types, reading=constant(shared.constant))
-    run = shared.closure(observe=observe)
-    return Code(run, shared.types, reads=shared.reads, stable=True, barren=shared.barren)
+    return Code(
+        shared.closure(observe=observe),
+        shared.types,
+        reads=shared.reads,
+        observed=observe and shared.is_name,
+        stable=True,
+        barren=shared.barren,
+    )
 
 
 def refuse_cycle(name: str, node: Syntax, scope: Scope) -> None:

@@ -43,7 +43,7 @@ class CodeIndex:
         self.odd: list[int] = []
         self.passed: dict[Membership, list[Coding]] = {}
         self._by_code: dict[Coding, list[int]] = {}
-        self._found: dict[Membership, list[int]] = {}
+        self._found: dict[frozenset[Membership], list[int]] = {}
         self._collect(path)
         self._doubtful = [*self.odd, *self.uncoded]
         self._known = directory
@@ -95,12 +95,15 @@ class CodeIndex:
 
     def candidates(self, leading: Leading) -> list[int]:
         """The positions of the rows that a criterion may be something else than false of."""
-        test = leading.test
-        found = self._found.get(test)
+        found = self._found.get(leading.tests)
         if found is None:
             is_known = self._known is not None and leading.directory is self._known
-            codes = self.passed.get(test, NONE) if is_known else _among(test, self._by_code.keys())
-            found = self._found[test] = self._positions(codes) if codes else []
+            codes: set[Coding] = set()
+            for test in leading.tests:
+                codes.update(
+                    self.passed.get(test, NONE) if is_known else _among(test, self._by_code.keys())
+                )
+            found = self._found[leading.tests] = self._positions(codes) if codes else []
         more = self.odd if leading.whole else self._doubtful
         return sorted([*found, *more]) if more else found
 

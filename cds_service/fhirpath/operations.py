@@ -23,11 +23,12 @@ from cds_service.fhirpath.operators import (
     ordering,
     union,
 )
+from cds_service.fhirpath.rows import leading_to_any
 
 if TYPE_CHECKING:
     from cds_service.fhirpath.evaluation import Frame
     from cds_service.fhirpath.readings import Readings
-    from cds_service.fhirpath.rows import Fact
+    from cds_service.fhirpath.rows import Fact, Leading
     from cds_service.fhirpath.syntax import Operation
 
 _CALCULATIONS = frozenset({"+", "-", "*", "/"})
@@ -53,7 +54,7 @@ def compile_operation(compiler: Compiling, node: Operation, scope: Scope) -> Cod
     else:
         fact, reading = _read(operator, operands)
         bounds = _bounded(operator, operands) if fact is None else None
-    leading = operands[0].leading if operator == "and" else None
+    leading = _leading(operator, operands)
     types = BOOLEAN if visible else (joint_types(*operands) if operator == "|" else None)
     leads = [operand.barren for operand in (operands[:1] if operator == "and" else operands)]
     return Code(
@@ -63,11 +64,19 @@ def compile_operation(compiler: Compiling, node: Operation, scope: Scope) -> Cod
         fact=fact,
         guard=guard,
         rest=rest,
-        leading=replace(leading, whole=False) if leading else None,
+        leading=leading,
         reading=reading,
         bounds=bounds,
         barren=all_of(leads, [False]) if operator in {"and", "or"} else None,
     )
+
+
+def _leading(operator: str, operands: list[Code]) -> Leading | None:
+    """The value sets that `and` starts with, or that `or` is between."""
+    if operator == "or":
+        return leading_to_any([operand.leading for operand in operands])
+    first = operands[0].leading if operator == "and" else None
+    return None if first is None else replace(first, whole=False)
 
 
 def _read(operator: str, operands: list[Code]) -> tuple[Fact | None, Readings | None]:

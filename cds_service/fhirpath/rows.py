@@ -62,26 +62,40 @@ def of_type(path: Path | None, wanted: TypeSpecifier) -> Path | None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Leading:
-    """Membership of a value set that a criterion starts with: `path.memberOf(test)`.
+    """Membership of one of some value sets that a criterion starts with: `path.memberOf(test)`.
 
     `whole` says that the criterion is nothing else; `key` is the text of the path.
     """
 
     key: str
     path: Path
-    test: Membership
+    tests: frozenset[Membership]
     whole: bool = True
 
     @property
     def directory(self) -> Directory | None:
-        """Where the value set can be found by its codes."""
-        return getattr(self.test, "directory", None)
+        """Where all of the value sets can be found by their codes."""
+        found = {getattr(test, "directory", None) for test in self.tests}
+        return found.pop() if len(found) == 1 else None
 
 
 def leading(path: Path, test: Membership) -> Leading | None:
     """`path.memberOf(test)`, if rows can be found by the codes at that path."""
     names = [step.name for step in path if isinstance(step, Member) and step.wanted is None]
-    return Leading(".".join(names), path, test) if len(names) == len(path) > 0 else None
+    if not len(names) == len(path) > 0:
+        return None
+    return Leading(".".join(names), path, frozenset({test}))
+
+
+def leading_to_any(alternatives: list[Leading | None]) -> Leading | None:
+    """`or` between memberships at one path and nothing else."""
+    tests: frozenset[Membership] = frozenset()
+    first = alternatives[0]
+    for item in alternatives:
+        if first is None or item is None or not item.whole or item.path != first.path:
+            return None
+        tests |= item.tests
+    return None if first is None else Leading(first.key, first.path, tests)
 
 
 Built = TypeVar("Built")

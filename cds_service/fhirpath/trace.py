@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 
 _NOTHING: Final[list[Any]] = []
-_NO_PARTS: Final[list[Any]] = []
-"""Stands for the parts of what has none, as most have; it is never added to."""
 
 
 class Trace:
@@ -33,7 +31,7 @@ class Trace:
     def __init__(self, text: str) -> None:
         self.text = text
         self.items = _NOTHING
-        self.children: list[Trace] = _NO_PARTS
+        self.children: list[Trace] = []
         self.noted: tuple[list[Any], ...] = ()
 
     @property
@@ -61,7 +59,7 @@ class Trace:
 
     def become(self, other: Trace) -> None:
         """Take over how the same was answered before."""
-        self.children = [*self.children, *other.children]
+        self.children.extend(other.children)
         self.noted = (*other.noted, other.items)
 
 
@@ -78,10 +76,7 @@ def observed(run: Run, text: str) -> Run:
         finally:
             frame.trace = around
         trace.items = result
-        if around.children:
-            around.children.append(trace)
-        else:
-            around.children = [trace]
+        around.children.append(trace)
         return result
 
     return observe

@@ -120,12 +120,12 @@ def barren(receiver: Code, row: Lambda) -> Barren | None:
     if directory is None:
         return None
     way = (*receiver.variable, leading.key)
-    return Barren((Leads(way, directory, frozenset({leading.test})),), [])
+    return Barren((Leads(way, directory, leading.tests),), [])
 
 
 def _by_code(receiver: Code, judged: Judged, leading: Leading) -> Run:
     """`where` on the rows that the codes at the start of its criterion lead to."""
-    source, key, test, directory = receiver.run, leading.key, leading.test, leading.directory
+    source, key, tests, directory = receiver.run, leading.key, leading.tests, leading.directory
     way = None if receiver.variable is None else (*receiver.variable, key)
 
     def indexed(evaluation: Evaluation, items: list[Any]) -> CodeIndex:
@@ -137,7 +137,8 @@ def _by_code(receiver: Code, judged: Judged, leading: Leading) -> Run:
     def run_by_code(frame: Frame, this: list[Any]) -> list[Any]:
         items, evaluation = source(frame, this), frame.evaluation
         index = evaluation.indexes.get((id(items), key)) or indexed(evaluation, items)
-        if directory is not None and index.directory is directory and test not in index.passed:
+        is_known = directory is not None and index.directory is directory
+        if is_known and tests.isdisjoint(index.passed):
             return [] if type(items) is list else Incomplete()
         positions = index.candidates(leading)
         if not positions:
