@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import shared_data
 
 from cds_service import fhir_json
 from cds_service.authoring import case_request, cases
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PLANS = Path(__file__).parents[2] / "plan_definitions"
+VERIFICATION = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
 ODD: list[Any] = [None, 5, "odd", [None], {"coding": [5], "reference": 5}]
 
 
@@ -75,3 +77,38 @@ def test_whatever_stands_in_the_wrong_place_there_is_an_answer_or_a_reason(
                 wrong[" in ".join(frame.rpartition("/")[2] for frame in frames)] = (path, value)
     told = [f"{what} for {value} at {path}" for what, (path, value) in wrong.items()]
     assert not told, "\n".join(told)
+
+
+KEYS = {"Patient": "patient", "Condition": "conditions", "Observation": "obs"}
+
+
+@pytest.mark.requirement("E7")
+@pytest.mark.parametrize("hook", ["patient-view", "order-sign"])
+def test_published_resources_with_gaps_get_an_answer_or_a_reason(client, address, message, hook):
+    """Suppressed birth dates, missing codes and values, data-absent reasons, cancelled results."""
+    for file in sorted(shared_data.folder("awkward").glob("*.json")):
+        resource = json.loads(file.read_text(encoding="utf-8"))
+        body = message(hook)
+        if resource["resourceType"] == "Patient":
+            body["context"]["patientId"] = resource["id"]
+            value = resource
+        else:
+            resource["subject"] = {"reference": "Patient/p"}
+            value = {"resourceType": "Bundle", "entry": [{"resource": resource}]}
+        body["prefetch"][KEYS[resource["resourceType"]]] = value
+        assert client.post(address(hook), body).status == 200, file.name
+
+
+@pytest.mark.requirement("E7")
+@pytest.mark.parametrize("code", ["entered-in-error", "refuted"])
+def test_a_finding_that_was_withdrawn_or_refuted_is_not_there(client, address, code):
+    example = PLANS.parent / "examples" / "requests" / "patient-view-cauda-equina.json"
+    body = json.loads(example.read_text(encoding="utf-8"))
+    assert client.post(address(), body).json["cards"]
+    for resource in fhir_json.resources(body["prefetch"]["conditions"]):
+        coding = {"system": VERIFICATION, "code": code}
+        resource["verificationStatus"] = {"coding": [coding]}
+    for key, value in body["prefetch"].items():
+        if key not in {"patient", "conditions", "user"} and value:
+            body["prefetch"][key] = None
+    assert client.post(address(), body).json["cards"] == []
