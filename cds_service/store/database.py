@@ -47,8 +47,10 @@ class Database:
         self._prepared = False
         self._file: tuple[int, int] | None = None  # which file the connections are to
 
-    def prepare(self) -> None:
+    def prepare(self, patience_ms: int = _LONGEST_WAIT_S * 1000) -> None:
         """Make what is missing: folder, file, and tables as this version wants them.
+
+        Waits so long for others that prepare it here or, in a file, write to it.
 
         Harmless when repeated. Leaves no connection open: a process may fork afterwards, and none
         is shared. A SQLite file that was moved or deleted is made anew: connections to the old one
@@ -57,22 +59,35 @@ class Database:
         Raises:
             StoreUnavailable: the database cannot be opened or written.
         """
-        with self._preparing:
-            if self._prepared and self._file == self._file_in_place():
-                return
-            try:
-                self.close()
-                self._make_file()
-                with self._transaction(None, "IMMEDIATE") as connection:
-                    migration.upgrade(connection)
-                self.close()
-            except (SQLAlchemyError, OSError) as error:
-                raise StoreUnavailable(
-                    f"the database {self.url.render_as_string()} cannot be opened or written",
-                    hint="CDS_DATABASE_URL names it; look at its folder, its rights and the disk",
-                ) from error
-            self._file = self._file_in_place()
-            self._prepared = True
+        if self._is_ready:
+            return
+        if not self._preparing.acquire(timeout=patience_ms / 1000):
+            raise StoreUnavailable("the database is being prepared by another call")
+        try:
+            if not self._is_ready:
+                self._make_ready(patience_ms)
+        except (SQLAlchemyError, OSError) as error:
+            raise StoreUnavailable(
+                f"the database {self.url.render_as_string()} cannot be opened or written",
+                hint="CDS_DATABASE_URL names it; look at its folder, its rights and the disk",
+            ) from error
+        finally:
+            self._preparing.release()
+
+    @property
+    def _is_ready(self) -> bool:
+        return self._prepared and self._file == self._file_in_place()
+
+    def _make_ready(self, patience_ms: int) -> None:
+        is_file = self.url.get_backend_name() == "sqlite"
+        self.close()
+        self._make_file()
+        # What a server is told as its patience would also cut off a migration.
+        with self._transaction(patience_ms if is_file else None, "IMMEDIATE") as connection:
+            migration.upgrade(connection)
+        self.close()
+        self._file = self._file_in_place()
+        self._prepared = True
 
     @property
     def is_file_at_hand(self) -> bool:
@@ -93,7 +108,7 @@ class Database:
             StoreUnavailable: nothing of it was written, or into a file that is no longer in place.
         """
         try:
-            self.prepare()
+            self.prepare(patience_ms)
             with self._transaction(patience_ms, "IMMEDIATE", is_durable=is_durable) as connection:
                 yield connection
         except SQLAlchemyError as error:
@@ -110,7 +125,7 @@ class Database:
             StoreUnavailable: it could not be read.
         """
         try:
-            self.prepare()
+            self.prepare(patience_ms)
             with self._transaction(patience_ms, "DEFERRED") as connection:
                 yield connection
         except SQLAlchemyError as error:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
 
 from cds_service.errors import StoreUnavailable
 from cds_service.store import Store
+from cds_service.store.seen_tokens import PATIENCE_MS
 
 NOW = datetime(2024, 6, 1, 12, 0, tzinfo=UTC)
 SOON = NOW + timedelta(minutes=5)
@@ -99,3 +102,23 @@ def test_without_a_database_nobody_is_told_that_a_token_is_new(tmp_path):
     store = Store(f"sqlite:///{tmp_path}/var/cds.sqlite3")
     with pytest.raises(StoreUnavailable):
         store.seen_tokens.claim("h", "iss", SOON, now=NOW)
+
+
+@pytest.mark.requirement("B3", "C8")
+def test_no_claim_waits_longer_for_a_locked_file_than_it_has_patience(tmp_path):
+    """Also the second one, which looks first whether the file is still the one it was."""
+    path = tmp_path / "cds.sqlite3"
+    store = Store(f"sqlite:///{path}")
+    store.prepare()
+    said = []
+    event.listen(
+        store.database.engine, "connect", lambda made, _: made.set_trace_callback(said.append)
+    )
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        for number in range(2):
+            with pytest.raises(StoreUnavailable):
+                store.seen_tokens.claim(str(number), "iss", SOON, now=NOW)
+    waits = {int(text.rpartition("=")[2]) for text in said if "busy_timeout" in text}
+    assert waits == {PATIENCE_MS}
+    store.close()
