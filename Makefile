@@ -44,8 +44,8 @@ test: setup  ## everything that must hold: style, types, import rules, plans, te
 	$(SERVICE) lint plan_definitions
 	$(SERVICE) test plan_definitions --coverage
 	$(BIN)/pytest -q -n auto --dist loadfile
-	TZ=America/New_York $(BIN)/pytest -q -n auto --dist loadfile tests/fhirpath tests/engine tests/hooks
-	TZ=Europe/Amsterdam $(BIN)/pytest -q -n auto --dist loadfile tests/fhirpath tests/engine tests/hooks
+	TZ=America/New_York $(BIN)/pytest -q -n auto --dist loadfile -m "not slow" tests/fhirpath tests/engine tests/hooks
+	TZ=Europe/Amsterdam $(BIN)/pytest -q -n auto --dist loadfile -m "not slow" tests/fhirpath tests/engine tests/hooks
 
 check: test  ## another name for test
 

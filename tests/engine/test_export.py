@@ -708,6 +708,7 @@ def bare() -> Library:
     return Library({}, {}, shipped().content.value_sets)
 
 
+@pytest.mark.slow
 def test_what_fhirpathpy_can_evaluate_of_an_export_it_answers_as_we_do(monkeypatch) -> None:
     theirs, comparison = Theirs(monkeypatch), Comparison()
     for comparison.case, situation in situations(monkeypatch):
@@ -737,6 +738,7 @@ def our_answer(text: str, variables: dict[str, Any], situation: Situation) -> li
         return None
 
 
+@pytest.mark.slow
 def test_a_self_contained_condition_gives_the_same_verdict(monkeypatch) -> None:
     content = shipped().content
     wanted = [content.plans[url] for url in shipped_exports()]

@@ -455,6 +455,7 @@ def test_each_known_difference_is_still_one(item: Known) -> None:
     assert known(found) is item
 
 
+@pytest.mark.slow
 @settings(
     max_examples=EXAMPLES,
     derandomize=not IS_LONG,
@@ -470,6 +471,7 @@ def test_both_engines_answer_alike_or_the_difference_is_known(question: Question
     )
 
 
+@pytest.mark.slow
 def test_most_questions_are_answered_alike() -> None:
     """The triage may not swallow the test."""
     agreed = asked = 0
