@@ -8,16 +8,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
-import subprocess
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from http.client import HTTPConnection
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from bench import bodies, servers
+from bench import bodies, servers, wrk
 from bench.load import Target, status
 from bench.measure import Spread, spread
 from bench.tables import table
@@ -26,18 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CONNECTIONS = (1, 8, 32)
-_RESULT = "result:"
-_SCRIPT = """
-wrk.method = "POST"
-wrk.headers["Content-Type"] = "application/json"
-wrk.body = io.open("{body}", "rb"):read("*a")
-done = function(summary, latency)
-  local failed = summary.errors
-  io.write(string.format("{result} %d %d %d %d %d\\n", summary.requests, summary.duration,
-    latency:percentile(50), latency:percentile(99),
-    failed.status + failed.connect + failed.read + failed.write + failed.timeout))
-end
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,18 +63,16 @@ def main() -> None:
     parser.add_argument("--connections", type=int, nargs="*", default=CONNECTIONS)
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     chosen = parser.parse_args()
-    if shutil.which("wrk") is None:
-        raise SystemExit("wrk is not on the path: install it, for instance with apt-get")
     with (
         servers.started(*servers.SERVICE) as service,
         servers.started(*servers.DO_NOTHING) as nothing,
-        _prepared(service) as (path, script),
     ):
+        path, body = _prepared(service)
         rows = [
             _row(
                 count,
                 [
-                    tuple(_run(each, path, script, count, chosen.seconds) for each in both)
+                    tuple(_run(each, path, body, count, chosen.seconds) for each in both)
                     for both in [(service, nothing)] * chosen.rounds
                 ],
             )
@@ -107,38 +88,32 @@ def main() -> None:
               f"by CPU time {_cell(row.cpu)}")  # fmt: skip
 
 
-@contextmanager
-def _prepared(service: servers.Running) -> Iterator[tuple[str, Path]]:
-    """The path of the patient-view service, and wrk's script with the body."""
+def _prepared(service: servers.Running) -> tuple[str, bytes]:
+    """The path of the patient-view service, and the body."""
     connection = HTTPConnection(service.address, timeout=30)
     connection.request("GET", "/cds-services")
     offered = json.load(connection.getresponse())["services"]
     connection.close()
     entry = next(item for item in offered if item["hook"] == "patient-view")
-    body = bodies.large(entry.get("prefetch", {}))
+    body = bodies.large(entry.get("prefetch", {})).content
     path = f"/cds-services/{entry['id']}"
-    code, _ = status(Target(service.address, path), body.content)
+    code, _ = status(Target(service.address, path), body)
     if code != 200:
         raise SystemExit(f"the service answers {code} to the body of this measurement")
-    with TemporaryDirectory() as folder:
-        content, script = Path(folder, "body.json"), Path(folder, "post.lua")
-        content.write_bytes(body.content)
-        script.write_text(_SCRIPT.format(body=content, result=_RESULT))
-        yield path, script
+    return path, body
 
 
-def _run(server: servers.Running, path: str, script: Path, connections: int, seconds: int) -> Run:
+def _run(server: servers.Running, path: str, body: bytes, connections: int, seconds: int) -> Run:
     before = servers.cpu_seconds(server.process_id)
-    answer = subprocess.run(
-        ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", str(script),
-         f"http://{server.address}{path}"],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+    tally = wrk.post(Target(server.address, path), body, connections, seconds)
     used = servers.cpu_seconds(server.process_id) - before
-    line = next(line for line in answer.stdout.splitlines() if line.startswith(_RESULT))
-    requests, duration, p50, p99, failed = map(int, line.removeprefix(_RESULT).split())
+    answers = len(tally.ms.get(200, ()))
     return Run(
-        requests / (duration / 1e6), p50 / 1e3, p99 / 1e3, failed, used / max(requests, 1) * 1e3
+        tally.per_second(),
+        tally.percentile_ms(50),
+        tally.percentile_ms(99),
+        sum(tally.statuses().values()) - answers + tally.cut,
+        used / max(answers, 1) * 1e3,
     )
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -42,3 +45,24 @@ def test_a_stop_under_load_cuts_no_request():
     assert said["requests cut"] == "0", run.stdout + run.stderr
     assert said["other statuses"] == "[]"
     assert int(said["requests answered"]) > 0
+
+
+@pytest.mark.slow
+@pytest.mark.requirement("A6")
+@pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is not on the path")
+def test_overload_is_answered_or_refused_with_a_hint():
+    small = ["overload", "--seconds", "4", "--connections", "24"]
+    run = subprocess.run(
+        [sys.executable, "-m", "bench.under_load", *small],
+        cwd=REPOSITORY,
+        env=os.environ | {"CDS_QUEUE": "2"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = [line.rsplit("  ", 1) for line in run.stdout.replace("   <- missed", "").splitlines()]
+    found = {name.strip(): value.strip() for name, value in said}
+    assert found["503 without Retry-After"] == "0", run.stdout + run.stderr
+    assert found["requests without an answer"] == "0"
+    assert found["processes alive"] == "2"
+    assert set(ast.literal_eval(found["statuses"])) <= {200, 503}
