@@ -187,6 +187,24 @@ def test_test_runs_cases_and_exits_1_when_one_fails(run, tmp_path):
     assert "0 cases passed, 1 failed" in failed.stdout
 
 
+@pytest.mark.parametrize("file", ["cases/b.json", "PlanDefinition.json"])
+def test_test_of_a_file_runs_that_case_or_those_beside_the_plan(run, tmp_path, file):
+    trigger = [{"type": "named-event", "name": "patient-view"}]
+    strategy = plan("s", {"id": "root", "title": "A", "trigger": trigger}, description="D")
+    expect = {"name": "N", "hook": "patient-view", "data": [], "expect": {"status": 400}}
+    for name in ("a", "b", "ab"):
+        path = tmp_path / "cases" / f"{name}.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(expect))
+    (tmp_path / "PlanDefinition.json").write_text(json.dumps(strategy))
+
+    done = run("test", tmp_path / file, "-v")
+
+    shown = [line.split()[1] for line in done.stdout.splitlines() if line.startswith(("p", "FAIL"))]
+    every = ["cases/a.json", "cases/ab.json", "cases/b.json"]
+    assert shown == (["cases/b.json"] if "cases" in file else every)
+
+
 def test_test_without_any_case_is_no_success(run, tmp_path):
     (tmp_path / "PlanDefinition.json").write_text(json.dumps(plan("p")))
 

@@ -14,7 +14,7 @@ from cds_service import config
 from cds_service.authoring import cases as case_running
 from cds_service.authoring import coverage, coverage_report, mutation_report, mutation_run
 from cds_service.cli import case_watching
-from cds_service.cli.arguments import FOLDER, FOUND, NEW_FILE, content_root, print_json
+from cds_service.cli.arguments import FOUND, GIVEN, NEW_FILE, content_root, print_json
 from cds_service.data import plan_library
 from cds_service.errors import did_you_mean
 from cds_service.hooks.service import HookService
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("directory", metavar="DIR", type=FOLDER)
+@click.argument("path", metavar="PATH", type=GIVEN)
 @click.option("-k", "wanted", default="", help="Only cases whose name or file holds this text.")
 @click.option("-v", "--verbose", is_flag=True, help="Name the cases that pass as well.")
 @click.option("--watch", "mode", flag_value="watch", help="Run again what a save touches.")
@@ -41,8 +41,12 @@ if TYPE_CHECKING:
 @click.option("--at-least", default=95.0, help="Percent of mutants to be killed, for exit 0.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @click.option("--html", type=NEW_FILE, help="Write it as a page.")
-def test(directory: Path, wanted: str, *, verbose: bool, mode: str | None, **options: Any) -> None:
-    """Run the cases beside the plans; count coverage, or try mutants of the plans."""
+def test(path: Path, wanted: str, *, verbose: bool, mode: str | None, **options: Any) -> None:
+    """Run the cases beside the plans; count coverage, or try mutants of the plans.
+
+    PATH is the folder of a guideline, a folder in it, a case, or a plan: then the cases beside it.
+    """
+    directory, wanted = _cases_of(path, wanted)
     if mode not in {"coverage", "mutate"}:
         _refuse_report(options)
     settings = config.from_environment()
@@ -60,6 +64,19 @@ def test(directory: Path, wanted: str, *, verbose: bool, mode: str | None, **opt
         sys.exit(0 if seen.is_complete else FOUND)
     elif mode == "mutate":
         _report_mutation(library, directory, results, settings.zone, **options)
+
+
+def _cases_of(path: Path, wanted: str) -> tuple[Path, str]:
+    """The folder whose cases are meant, and the text that chooses among them.
+
+    A case file is chosen by its name, which stands last where the text is looked for.
+    """
+    if path.is_dir():
+        return path, wanted
+    folder = path.resolve().parent
+    if folder.name == "cases":
+        return folder.parent, f" {path.name}"
+    return folder, wanted
 
 
 def _passed(
