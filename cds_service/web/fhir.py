@@ -1,6 +1,7 @@
 """The FHIR face: what it can do, and the guideline content to read and to search.
 
     GET  /fhir/metadata        GET /fhir/<type>        GET /fhir/<type>/<id>
+    POST /fhir/<type>/_search
 
 and the operations of `fhir_operations`. Source: FHIR R4 RESTful API, Search.
 """
@@ -14,6 +15,7 @@ from urllib.parse import urlencode
 
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import NotAcceptable
+from werkzeug.routing import BaseConverter
 
 from cds_service.data.catalogue import Catalogue, summary
 from cds_service.data.search import parse
@@ -21,11 +23,11 @@ from cds_service.errors import UnknownService, did_you_mean, short
 from cds_service.web.capability import FHIR_JSON, OPERATIONS, statement
 from cds_service.web.cds_hooks import DISCOVERY_MAX_AGE_S
 from cds_service.web.fhir_operations import Operations, fhir_response
-from cds_service.web.json_bodies import JSON
+from cds_service.web.json_bodies import JSON, form_body
 from cds_service.web.logs import note
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from cds_service.config import Settings
     from cds_service.data.plan_library import PlanLibrary
@@ -48,12 +50,21 @@ class Face:
 
     def search(self, resource_type: str) -> Response:
         """A searchset Bundle with one page of the resources that the query finds."""
+        return _cacheable(self._found(resource_type, request.args.items(multi=True)))
+
+    def search_by_post(self, resource_type: str) -> Response:
+        """The same for parameters that are in a form, besides those of the address."""
+        form = form_body()
+        _require_json(dict(form).get("_format", FHIR_JSON))
+        return fhir_response(self._found(resource_type, [*request.args.items(multi=True), *form]))
+
+    def _found(self, resource_type: str, pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
         resources = self.catalogue.of_type(resource_type)
         is_lenient = "handling=lenient" in request.headers.get("Prefer", "").lower()
-        query = parse(list(request.args.items(multi=True)), lenient=is_lenient)
+        query = parse(list(pairs), lenient=is_lenient)
         found = query.run(resources)
         note(resource_type=resource_type, found=len(found))
-        return _cacheable(self._bundle(f"{self._base()}/{resource_type}", query, found))
+        return self._bundle(f"{self._base()}/{resource_type}", query, found)
 
     def read(self, resource_type: str, resource_id: str) -> Response:
         """One resource, as its author wrote it."""
@@ -100,18 +111,31 @@ def blueprint(library: PlanLibrary, settings: Settings) -> Blueprint:
     routes = Blueprint("fhir", __name__, url_prefix=PATH)
     routes.before_request(_refuse_other_formats)
     routes.after_app_request(_as_fhir)
+    routes.record_once(lambda made: made.app.url_map.converters.update(read=_Readable))
     routes.add_url_rule("/metadata", view_func=face.metadata)
     routes.add_url_rule("/<resource_type>", view_func=face.search)
-    routes.add_url_rule("/<resource_type>/<resource_id>", view_func=face.read)
+    routes.add_url_rule("/<resource_type>/<read:resource_id>", view_func=face.read)
+    routes.add_url_rule("/<resource_type>/_search", view_func=face.search_by_post, methods=["POST"])
     operations = Operations.of(library, catalogue, settings)
     for rule, view in operations.routes():
         routes.add_url_rule(rule, view_func=view, methods=["GET", "POST"])
     return routes
 
 
+class _Readable(BaseConverter):
+    """What may be the id in an address that is read: all but the name of the search."""
+
+    regex = "(?!_search$)[^/]+"
+    part_isolating = True
+
+
 def _refuse_other_formats() -> None:
     """`_format` must be JSON; the header Accept is not insisted on, as elsewhere."""
-    asked = request.args.get("_format", FHIR_JSON).replace(" ", "+").partition(";")[0]
+    _require_json(request.args.get("_format", FHIR_JSON))
+
+
+def _require_json(media_type: str) -> None:
+    asked = media_type.replace(" ", "+").partition(";")[0]
     if asked not in {FHIR_JSON, JSON, "text/json", "json"}:
         raise NotAcceptable(f"only JSON is spoken here; ask for _format={FHIR_JSON}")
 

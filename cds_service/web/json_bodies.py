@@ -1,8 +1,9 @@
-"""JSON as the body of requests and answers."""
+"""The bodies of requests and answers: JSON, and the form of a search."""
 
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import parse_qsl
 
 from flask import Response, current_app, request
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
@@ -11,6 +12,7 @@ from cds_service import fhir_json
 from cds_service.errors import short
 
 JSON = "application/json"
+FORM = "application/x-www-form-urlencoded"
 _JSON_TYPES = frozenset({JSON, "text/json", "application/json+fhir"})
 
 
@@ -25,6 +27,24 @@ def json_body() -> Any:
         raise UnsupportedMediaType(
             f"the body must be JSON, {sent}; send the header Content-Type: {JSON}"
         )
+    return fhir_json.decode(_body())
+
+
+def form_body() -> list[tuple[str, str]]:
+    """The names and values of a form; raises 413 and 415. No body at all is an empty form."""
+    media_type = request.mimetype
+    if media_type not in {FORM, ""}:
+        raise UnsupportedMediaType(
+            f"the body must be a form, not {short(media_type)}; "
+            f"send the header Content-Type: {FORM}"
+        )
+    body = _body()
+    if body and not media_type:
+        raise UnsupportedMediaType(f"the body has no type; send the header Content-Type: {FORM}")
+    return parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
+
+
+def _body() -> bytes:
     if request.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
         raise UnsupportedMediaType(
             "the body is compressed (Content-Encoding), and nothing is unpacked here; "
@@ -33,7 +53,7 @@ def json_body() -> Any:
     body = request.get_data(cache=False)
     if len(body) > current_app.config["MAX_BODY_BYTES"]:
         raise RequestEntityTooLarge
-    return fhir_json.decode(body)
+    return body
 
 
 def json_answer(value: Any, *, status: int = 200) -> Response:

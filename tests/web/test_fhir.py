@@ -212,6 +212,46 @@ def test_search_finds(face, query, ids):
     assert set(face.found(f"/PlanDefinition?{query}")) == ids
 
 
+FORM = "application/x-www-form-urlencoded"
+
+
+def test_search_by_post_finds_what_search_by_get_finds(face):
+    """FHIR R4, Search: parameters in a form and in the address count alike."""
+    asked = face.get("/PlanDefinition?name:contains=R0&_count=2")
+    posted = face.open(
+        "POST", "/PlanDefinition/_search?_count=2", data="name:contains=R0", content_type=FORM
+    )
+    assert posted.json["entry"] == asked.json["entry"]
+    assert posted.json["total"] == asked.json["total"]
+    (self_link, *_) = posted.json["link"]
+    assert face.get(self_link["url"].partition("/fhir")[2]).json["entry"] == asked.json["entry"]
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "status", "told"),
+    [
+        ("nam=x", FORM, 400, "did you mean 'name'"),
+        ("_format=xml", FORM, 406, "only JSON"),
+        ("{}", "application/fhir+json", 415, "Content-Type: application/x-www-form-urlencoded"),
+        ("name=x", None, 415, "Content-Type: application/x-www-form-urlencoded"),
+    ],
+)
+def test_a_form_that_cannot_be_searched_with_is_refused(face, body, content_type, status, told):
+    answer = face.open("POST", "/PlanDefinition/_search", data=body, content_type=content_type)
+    assert answer.status == status
+    assert told in answer.text
+
+
+def test_a_search_by_post_may_ask_for_nothing(face):
+    assert face.open("POST", "/ValueSet/_search").json["total"] > 1
+
+
+def test_the_address_of_a_search_by_post_cannot_be_read(face):
+    answer = face.get("/ValueSet/_search")
+    assert answer.status == 405
+    assert set(answer.headers["Allow"].split(", ")) == {"POST", "OPTIONS"}
+
+
 def test_titles_are_found_by_their_start_or_by_any_part(face):
     title = face.get("/PlanDefinition/lbpR01").json["title"]
     assert "lbpR01" in face.found(f"/PlanDefinition?title={title[:9].upper()}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from cds_service.data import search
 from cds_service.web.capability import FHIR_JSON, OPERATIONS
 from cds_service.web.fhir_operations import PARAMETERS
+from cds_service.web.json_bodies import FORM
 from cds_service.web.openapi import parts
 
 if TYPE_CHECKING:
@@ -18,6 +19,9 @@ _FORMAT = parts.in_query(
     "_format", "JSON in any of its names.", enum=[FHIR_JSON, "application/json", "json"]
 )
 _PRETTY = parts.in_query("_pretty", "`true` has the answer indented.")
+_PREFER = parts.in_header(
+    "Prefer", "`handling=lenient` has unknown parameters ignored, not refused."
+)
 _CONTROLS = {
     "_count": parts.in_query(
         "_count",
@@ -46,6 +50,8 @@ def paths(
     yield f"{PATH}/metadata", {"get": _read("metadata", "What this face can do", may_be_refused)}
     for resource_type in OPERATIONS:
         yield f"{PATH}/{resource_type}", {"get": _search(resource_type, may_be_refused)}
+        found = _search_by_post(resource_type, may_be_refused)
+        yield f"{PATH}/{resource_type}/_search", {"post": found}
         read = _read(f"read-{resource_type}", f"One {resource_type}", (404, *may_be_refused))
         yield f"{PATH}/{resource_type}/{{id}}", {"parameters": [ids[resource_type]], "get": read}
     for address, names in PARAMETERS.items():
@@ -82,15 +88,30 @@ def _read(name: str, summary: str, failures: tuple[int, ...]) -> parts.Piece:
 
 
 def _search(resource_type: str, failures: tuple[int, ...]) -> parts.Piece:
-    prefer = parts.in_header(
-        "Prefer", "`handling=lenient` has unknown parameters ignored, not refused."
-    )
     return {
         "operationId": f"search-{resource_type}",
         "tags": [TAG],
         "summary": f"{resource_type} resources that fit",
-        "parameters": [*_criteria(), *_CONTROLS.values(), prefer],
+        "parameters": [*_criteria(), *_CONTROLS.values(), _PREFER],
         "responses": _cached("A searchset Bundle.", (400, 406, 503, *failures)),
+    }
+
+
+def _search_by_post(resource_type: str, failures: tuple[int, ...]) -> parts.Piece:
+    names = [piece["name"] for piece in (*_criteria(), *_CONTROLS.values())]
+    form = {
+        "type": "object",
+        "properties": {name: {"type": "string"} for name in names},
+        "additionalProperties": False,
+    }
+    statuses = tuple({406, 503, *failures, *parts.OF_EVERY_BODY})
+    return {
+        "operationId": f"search-{resource_type}-by-post",
+        "tags": [TAG],
+        "summary": f"{resource_type} resources that fit, asked for by a form",
+        "parameters": [_PREFER],
+        "requestBody": {"content": parts.content(FORM, form)},
+        "responses": _answers("A searchset Bundle.", statuses),
     }
 
 
