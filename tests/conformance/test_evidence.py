@@ -24,3 +24,8 @@ def test_every_marker_names_a_row():
 def test_no_reason_is_given_for_a_row_that_a_test_proves():
     known = {row.id for row in evidence.rows()}
     assert set(evidence.reasons()) <= known - set(evidence.proofs())
+
+
+@pytest.mark.requirement("L3")
+def test_only_rows_that_a_test_proves_are_proven_in_part():
+    assert set(evidence.beyond()) <= set(evidence.proofs())
