@@ -11,6 +11,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
+from one_rule import cut
 from plans import apply_first, condition, plan
 from shared_data import REPOSITORY
 
@@ -108,15 +109,18 @@ def test_a_page_tells_every_verdict(verdict):
 
 
 COMMAND = [sys.executable, "-m", "cds_service", "explain", "low-back-pain-order-sign"]
-ARGUMENTS = ["--now", "2024-06-01", "--only", "lbpR01"]
+REQUEST = REPOSITORY / "examples/requests/order-sign-mri.json"
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """R16 as a guideline of its own, which is quick to compile."""
+    return cut(tmp_path_factory.mktemp("plans"), "imaging/R16")
 
 
 @pytest.fixture
-def command(tmp_path):
-    request = json.loads((REPOSITORY / "examples/requests/order-sign-mri.json").read_text())
-    file = tmp_path / "request.json"
-    file.write_text(json.dumps(request))
-    return [*COMMAND, str(file), *ARGUMENTS]
+def command(alone):
+    return [*COMMAND, str(REQUEST), "--plans", str(alone), "--now", "2024-06-01"]
 
 
 def on_a_terminal(command, **environment):
@@ -154,35 +158,34 @@ def test_a_case_is_explained_as_it_is_judged():
     assert "fired" in next(line for line in told.splitlines() if "lbpR19" in line)
 
 
-def explained(request, *arguments):
-    file = REPOSITORY / "examples/requests" / request
+def explained(file, *arguments):
     return subprocess.run(
         [*COMMAND, str(file), "--now", "2024-06-01", *arguments],
         cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
 
 
-def test_a_name_that_no_action_has_exits_2_with_the_closest():
-    told = explained("order-sign-mri.json", "--only", "lpbR16")
+def test_a_name_that_no_action_has_exits_2_with_the_closest(alone):
+    told = explained(REQUEST, "--plans", alone, "--only", "lpbR16")
 
     assert told.returncode == 2
     assert "'lbpR16'" in told.stderr
 
 
-def test_a_rule_behind_something_that_was_not_met_is_told_as_such(tmp_path):
+def test_a_rule_behind_something_that_was_not_met_is_told_as_such(alone, tmp_path):
     """Patients as users get no cards (ruling 20), so no rule is judged."""
-    request = json.loads((REPOSITORY / "examples/requests/order-sign-mri.json").read_text())
+    request = json.loads(REQUEST.read_text())
     request["context"]["userId"] = "Patient/acute-back-pain"
     (tmp_path / "request.json").write_text(json.dumps(request))
 
-    told = explained(tmp_path / "request.json", "--only", "lbpR16")
+    told = explained(tmp_path / "request.json", "--plans", alone, "--only", "lbpR16")
 
     assert told.returncode == 2
     assert "something above it was not met" in " ".join(told.stderr.split())
 
 
 def test_json_keeps_the_branches_that_are_asked_for():
-    told = json.loads(explained("order-sign-mri.json", "--only", "lbpR16", "--json").stdout)
+    told = json.loads(explained(REQUEST, "--only", "lbpR16", "--json").stdout)
 
     assert "lbpR16" in str(told)
     assert "lbpR01" not in str(told)
