@@ -251,26 +251,30 @@ def test_the_older_revision_may_be_one_of_git(tmp_path, imaging, without_imaging
     assert [change["rule"] for change in json.loads(found)["changes"]] == ["lbpR16"]
 
 
-def test_as_many_workers_as_there_are_give_the_rows_of_one():
-    patients = folder("patients")
+@pytest.fixture(scope="module")
+def published():
+    """The published records, judged by one worker."""
+    return simulated(folder("patients"))
 
-    assert rows(patients, workers=3) == rows(patients, workers=1)
+
+def test_as_many_workers_as_there_are_give_the_rows_of_one(published):
+    alone = [asdict(row) for row in results.rows(published.judged)]
+
+    assert rows(folder("patients"), workers=3) == alone
 
 
-def test_published_records_are_judged_at_every_encounter_that_took_place():
+def test_published_records_are_judged_at_every_encounter_that_took_place(published):
     """The encounters with a start are counted in the files as they are, each id once."""
-    patients = folder("patients")
     starts = {
         entry["resource"]["id"]
-        for path in patients.glob("*.json")
+        for path in folder("patients").glob("*.json")
         for entry in json.loads(path.read_text())["entry"]
         if entry["resource"]["resourceType"] == "Encounter"
         and entry["resource"].get("period", {}).get("start")
         and entry["resource"]["status"] not in {"planned", "cancelled", "entered-in-error"}
     }
 
-    found = simulated(patients).tally
-
+    found = published.tally
     calls = {line.hook: line.calls for line in found.hooks}
     assert calls["patient-view"] == calls["encounter-start"] == len(starts)
     assert found.problems == ()
