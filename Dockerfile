@@ -26,7 +26,8 @@ COPY plan_definitions plan_definitions
 ENV PATH=/opt/cds/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
-USER cds
+# By number: Kubernetes can tell then that it is not root.
+USER 10001
 
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
     CMD ["python", "-c", "import os, urllib.request as r; r.urlopen('http://127.0.0.1:' + os.environ.get('CDS_PORT', '8080') + '/health', timeout=2)"]

@@ -83,6 +83,7 @@ def test_it_runs_without_privileges_as_the_user_of_the_image(pod, container):
     image_user = re.search(r"--uid (\d+)", (REPOSITORY / "Dockerfile").read_text())[1]
     assert pod["securityContext"]["runAsNonRoot"] is True
     assert str(pod["securityContext"]["runAsUser"]) == image_user
+    assert f"\nUSER {image_user}\n" in (REPOSITORY / "Dockerfile").read_text()
     assert container["securityContext"] == {
         "allowPrivilegeEscalation": False,
         "readOnlyRootFilesystem": True,

@@ -58,6 +58,10 @@ class Trust:
     life_s: int
     fhir_servers: tuple[str, ...]
     client_profile: str
+    more_audiences: tuple[str, ...]
+    token_tenants: tuple[str, ...]
+    profile: str | None
+    language: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +140,10 @@ def _trust(tenant: Tenant) -> Trust:
         life_s=tenant.token_life_s,
         fhir_servers=tuple(endpoint.base for endpoint in tenant.fhir_servers),
         client_profile=tenant.client_profile.name,
+        more_audiences=tenant.more_audiences,
+        token_tenants=tenant.token_tenants,
+        profile=tenant.profile,
+        language=tenant.language,
     )
 
 

@@ -26,3 +26,21 @@ def test_the_sheet_fits_a_telephone(open_page):
     page = open_page("/integration", ready="#links", viewport={"width": 360, "height": 740})
 
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+BROKEN = """() => {
+  const cells = document.querySelectorAll("[aria-labelledby=prefetch] td:not(:nth-child(2))");
+  return [...cells].filter(cell => {
+    const range = document.createRange();
+    range.selectNodeContents(cell);
+    return new Set([...range.getClientRects()].map(line => Math.round(line.bottom / 10))).size > 1;
+  }).map(cell => cell.textContent)
+}"""
+"""Cells with a key or its need whose text stands on more than one line."""
+
+
+def test_what_is_typed_in_is_not_broken_on_paper(open_page):
+    page = open_page("/integration", ready="#links", viewport={"width": 718, "height": 1000})
+    page.emulate_media(media="print")
+
+    assert page.evaluate(BROKEN) == []

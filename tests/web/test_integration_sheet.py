@@ -24,6 +24,10 @@ audience = "https://cds.example.org/lbp"
 jwks_file = "keys.json"
 fhir_servers = ["https://ehr.example.org/fhir"]
 client_profile = "oracle-health"
+more_audiences = ["https://cds-old.example.org/lbp"]
+token_tenants = ["ward-7"]
+profile = "no"
+language = "nb"
 """
 
 
@@ -83,6 +87,7 @@ def test_a_tenants_sheet_says_what_its_tokens_must_hold(tenants):
     assert result.exit_code == 0, result.output
     words = said(sheet.read_text())
     assert {"https://ehr.example.org/fhir", "oracle-health"} <= words
+    assert {"https://cds-old.example.org/lbp", "ward-7", "no", "nb"} <= words
     assert "POST https://cds.example.org/lbp/cds-services/low-back-pain-patient-view" in words
 
 
