@@ -6,7 +6,7 @@ import re
 import ssl
 from dataclasses import dataclass, replace
 from ipaddress import ip_network
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cds_service import fhir_json
 from cds_service.data.outbound import Endpoint, base_problem
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from cds_service.tenants.client_profile import ClientProfile
 
+T = TypeVar("T")
 _TEXT = re.compile(r"[!-~]{1,500}")
 _MOST_VALUES = 100
 
@@ -116,7 +117,7 @@ def demo(value: Any, site: Site) -> bool:
 
 def algorithms(value: Any, site: Site) -> tuple[str, ...]:
     """Signature algorithms, asymmetric ones only."""
-    return tuple(_named(name, ALGORITHMS) for name in texts(value, site))
+    return _each(lambda name: _named(name, ALGORITHMS), texts(value, site))
 
 
 def profile(value: Any, site: Site) -> str:
@@ -136,14 +137,14 @@ def client_profile(value: Any, _: Site) -> ClientProfile:
 
 def services(value: Any, site: Site) -> frozenset[str]:
     """Ids of the services that the tenant may call."""
-    return frozenset(_named(name, site.known.services) for name in texts(value, site))
+    return frozenset(_each(lambda name: _named(name, site.known.services), texts(value, site)))
 
 
 def endpoints(value: Any, _: Site) -> tuple[Endpoint, ...]:
     """URLs, or tables `{url, networks, allows_http}`."""
     if not isinstance(value, list) or not 0 < len(value) <= _MOST_VALUES:
         raise Wrong("must be a list of URLs, or of tables with a url")
-    return tuple(_endpoint(item) for item in value)
+    return _each(_endpoint, value)
 
 
 def authorities(value: Any, site: Site) -> Path:
@@ -173,12 +174,30 @@ def key_set(value: Any, site: Site) -> tuple[Mapping[str, Any], ...]:
     keys = value.get("keys") if isinstance(value, dict) else None
     if not isinstance(keys, list) or not keys:
         raise Wrong('is no JWK Set: an object with a list "keys"')
-    for number, key in enumerate(keys, start=1):
+
+    def check(numbered: tuple[int, object]) -> None:
+        number, key = numbered
         if reason := jwk.problem(key, allow_publicly_known=site.is_demo):
             raise Wrong(f"holds a key (number {number}) that {reason}")
+
+    _each(check, enumerate(keys, start=1))
     if len({key["kid"] for key in keys}) < len(keys):
         raise Wrong("holds two keys with the same kid")
     return tuple(keys)
+
+
+def _each(parse: Callable[[Any], T], items: Iterable[Any]) -> tuple[T, ...]:
+    """What is made of every item; raises everything that is wrong with them, as one group."""
+    made: list[T] = []
+    problems: list[Wrong] = []
+    for item in items:
+        try:
+            made.append(parse(item))
+        except Wrong as wrong:
+            problems.append(wrong)
+    if problems:
+        raise ExceptionGroup("items", problems)
+    return tuple(made)
 
 
 def _endpoint(value: Any) -> Endpoint:

@@ -117,9 +117,14 @@ class _Reading:
             field, parse = _ENTRIES[entry]
             try:
                 fields[field] = parse(value, site)
-            except Wrong as wrong:
-                self._problem((*place, entry), f"{entry} {wrong}", wrong.hint)
+            except* Wrong as wrong:
+                for item in wrong.exceptions:
+                    self._wrong((*place, entry), item)
         return Tenant(id=name, **fields) if len(self.problems) == before else None
+
+    def _wrong(self, place: tuple[str, ...], wrong: Exception) -> None:
+        hint = wrong.hint if isinstance(wrong, Wrong) else None
+        self._problem(place, f"{place[-1]} {wrong}", hint)
 
     def _check_presence(self, place: tuple[str, ...], table: Mapping[str, Any]) -> None:
         for entry in _REQUIRED:

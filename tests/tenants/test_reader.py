@@ -252,3 +252,23 @@ def test_places_of_tables_and_keys_are_found() -> None:
     }
     assert nearest(found, ("t", "z", "unknown", "deeper")) == (4, 3)
     assert nearest(found, ("elsewhere",)) is None
+
+
+def test_everything_wrong_in_one_list_is_told_at_once(tmp_path: Path) -> None:
+    text = (
+        SMALL
+        + """
+algorithms = ["none", "ES384", "HS256"]
+services = ["viwe", "sgin"]
+fhir_servers = ["http://one.example", "https://right.example/fhir", "ftp://two.example"]
+jwks = { keys = [ { kty = "oct" }, { kty = "RSA" } ] }
+"""
+    )
+
+    said = problems(tmp_path, text)
+
+    assert said.startswith("8 problems in the tenants")
+    for wrong in ("'none'", "'HS256'", "'viwe'", "'sgin'", "one.example", "two.example"):
+        assert wrong in said
+    assert "holds a key (number 1) that is no RSA or EC key" in said
+    assert "holds a key (number 2) that has no kid" in said
