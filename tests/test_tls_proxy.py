@@ -17,6 +17,7 @@ from contract.clients import serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from contract.clients import Server
     from tls_proxy import Proxy
@@ -142,6 +143,24 @@ def test_no_answer_names_a_version(proxy: Proxy, path: str) -> None:
 
     assert told["Server"] == "nginx"
     assert b"nginx/" not in body
+
+
+@pytest.mark.requirement("RESP-7", "RESP-9")
+def test_a_body_that_the_proxy_refuses_is_answered_with_an_outcome(proxy: Proxy) -> None:
+    status, told, body = proxy.open("POST", VIEW, b" " * 6_000_000)
+
+    assert (status, told["Content-Type"]) == (413, "application/json")
+    assert json.loads(body)["resourceType"] == "OperationOutcome"
+
+
+@pytest.mark.requirement("RESP-7", "RESP-9")
+def test_a_service_that_is_away_is_answered_for_with_an_outcome(tmp_path: Path) -> None:
+    away = f"127.0.0.1:{tls_proxy.free_port()}"
+    with tls_proxy.running(tmp_path, tls_proxy.free_port(), away) as alone:
+        status, told, body = alone.open("GET", SERVICES)
+
+    assert (status, told["Content-Type"], told["Retry-After"]) == (503, "application/json", "5")
+    assert json.loads(body)["resourceType"] == "OperationOutcome"
 
 
 @pytest.mark.requirement("SEC-4")
