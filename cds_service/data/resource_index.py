@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 
+_BESIDE_SUBJECT = fhir_json.PATIENT_MEMBERS[1:]
+
+
 def listed(documents: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Full URL (or nothing) and resource, for plain resources and for the entries of Bundles."""
     for document in documents:
@@ -85,7 +88,7 @@ def is_of_another_patient(
         return resource.get("id") not in (None, patient_id)
     own, subject = f"Patient/{patient_id}", resource.get("subject")
     is_named = isinstance(subject, dict) and subject.get("reference") == own
-    if is_named and resource.keys().isdisjoint(fhir_json.PATIENT_MEMBERS[1:]):
+    if is_named and resource.keys().isdisjoint(_BESIDE_SUBJECT):
         return False  # as nearly all say it, and cheap to tell
     for reference in fhir_json.patient_references(resource):
         if reference != own and _names_another(reference, patient_id, names):

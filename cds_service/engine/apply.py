@@ -276,9 +276,16 @@ def _condition(condition: Condition, evaluation: Evaluation) -> ConditionOutcome
                 return judged_condition(condition, FIRED)
             if value[0] is False:
                 return judged_condition(condition, NOT_MET)
-        return ConditionOutcome(condition, _VERDICTS[truth(value)])
+        return ConditionOutcome(condition, _verdict(value))
     except EvaluationError as error:
         return ConditionOutcome(condition, Verdict.ERROR, error=error.message)
+
+
+def _verdict(value: list[Any]) -> Verdict:
+    plain_one = value[0] if type(value) is list and len(value) == 1 else None
+    if plain_one is True:
+        return FIRED
+    return NOT_MET if plain_one is False else _VERDICTS[truth(value)]
 
 
 def _explained(condition: Condition, evaluation: Evaluation) -> ConditionOutcome:
@@ -287,7 +294,7 @@ def _explained(condition: Condition, evaluation: Evaluation) -> ConditionOutcome
         return ConditionOutcome(condition, Verdict.ERROR, error=condition.unsupported)
     try:
         trace = condition.expression.program.explain(evaluation, evaluation.focus)
-        return ConditionOutcome(condition, _VERDICTS[truth(trace.items)], None, trace)
+        return ConditionOutcome(condition, _verdict(trace.items), None, trace)
     except EvaluationError as error:
         return ConditionOutcome(condition, Verdict.ERROR, error=error.message)
 
