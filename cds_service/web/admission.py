@@ -105,8 +105,8 @@ class Places:
 
     @property
     def under_way(self) -> int:
-        """Requests that none has to wait for: those that fit, and those that lent their place."""
-        return self._count + self._lent
+        """Requests that wait for nobody: those worked on, at least one, and those that lent."""
+        return max(len(self._since), 1) + self._lent
 
     def take(self, *, within_s: float = 0.0) -> bool:
         """Whether this thread got a place in time; behind those that wait already."""

@@ -202,6 +202,18 @@ def test_requests_are_worked_on_one_after_the_other(pool):
     assert pool.submit(places.take).result()
 
 
+@pytest.mark.requirement("A6")
+def test_the_event_loop_counts_the_place_beside_a_long_request_only_when_it_is_taken(pool):
+    clock = Moment()
+    places = Places(2, clock=clock)
+    app = Admission(ask, places=places, queue=1, wait_s=1.0, refused=lambda: None)
+    assert places.take()
+    assert app.is_full(2)
+    clock.now = LONG_S
+    assert pool.submit(places.take).result()
+    assert not app.is_full(2)
+
+
 def test_a_long_request_holds_up_nobody(pool):
     clock = Moment()
     places = Places(2, clock=clock)
