@@ -60,6 +60,7 @@ class Answer:
 
 
 def _may_wait() -> AbstractContextManager[bool]:
+    """Where nobody counts the calls that wait."""
     return nullcontext(enter_result=True)
 
 
@@ -97,9 +98,7 @@ class FhirReader:
         ca_bundle: Path | None = None,
         allow_open_servers: bool = False,
         on_refusal: Callable[[str], None] = lambda _: None,
-        while_waiting: Callable[[], AbstractContextManager[bool]] = lambda: nullcontext(
-            enter_result=True
-        ),
+        while_waiting: Callable[[], AbstractContextManager[bool]] = _may_wait,
         tracer: Tracer = UNTRACED,
         max_pages: int = 20,
         max_bytes: int = 5_000_000,
