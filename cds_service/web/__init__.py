@@ -107,22 +107,7 @@ def create_app(
         gate = auth.Gate(known, store.seen_tokens, protects_discovery=protects)
         app.before_request(gate.check)
     app.after_request(_protect)
-    CORS(
-        app,
-        origins=_origins(settings),
-        methods=["GET", "POST", "OPTIONS"],
-        allow_headers=[
-            "Accept",
-            "Accept-Language",
-            "Authorization",
-            "Content-Type",
-            "If-None-Match",
-            "Prefer",
-        ],
-        max_age=_PREFLIGHT_MAX_AGE_S,
-        always_send=False,
-        vary_header=False,
-    )
+    _let_pages_call(app, settings)
     app.register_blueprint(cds_hooks.blueprint(cds_hooks.Endpoints(hooks, store, settings.zone)))
     app.register_blueprint(fhir.blueprint(library, settings))
     app.register_blueprint(pages.blueprint(hooks, store, settings))
@@ -204,6 +189,26 @@ def _reader(places: Places, guard: AllowList | None = None, **options: Any) -> F
         on_refusal=lambda why: logs.note(fhir_server_refused=why),
         while_waiting=places.lent,
         **options,
+    )
+
+
+def _let_pages_call(app: Flask, settings: Settings) -> None:
+    """Answer preflights, and say which pages may read what is answered (CORS-4)."""
+    CORS(
+        app,
+        origins=_origins(settings),
+        methods=["GET", "POST", "OPTIONS"],
+        allow_headers=[
+            "Accept",
+            "Accept-Language",
+            "Authorization",
+            "Content-Type",
+            "If-None-Match",
+            "Prefer",
+        ],
+        max_age=_PREFLIGHT_MAX_AGE_S,
+        always_send=False,
+        vary_header=False,
     )
 
 
