@@ -10,7 +10,7 @@ from cds_service.conformance.checking import Level, NotSeen, check
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cds_service.conformance.observation import Observed
+    from cds_service.conformance.observation import Call, Observed
 
 _SLOW_S = 0.5
 
@@ -18,7 +18,7 @@ _SLOW_S = 0.5
 @check("RESP-1", "RESP-2", "REQ-1")
 def a_call_is_answered_with_cards(seen: Observed) -> Iterator[str]:
     """A hook call with prefetch is answered with 200 and an object that holds an array of cards."""
-    for call in seen.calls:
+    for call in _calls(seen):
         body = call.answer.json
         if call.answer.status == 412:
             continue
@@ -64,7 +64,7 @@ def answers_are_json(seen: Observed) -> Iterator[str]:
 @check("SYS-2", "ACT-3", level=Level.ADVICE)
 def nothing_happens_unasked(seen: Observed) -> Iterator[str]:
     """There are no systemActions unless they were agreed on."""
-    for call in seen.calls:
+    for call in _calls(seen):
         if isinstance(call.answer.json, dict) and "systemActions" in call.answer.json:
             yield f"{call.place} has systemActions"
 
@@ -72,11 +72,17 @@ def nothing_happens_unasked(seen: Observed) -> Iterator[str]:
 @check("PERF-1", level=Level.SHOULD)
 def answers_are_fast(seen: Observed) -> Iterator[str]:
     """A call with prefetch is answered within about 500 ms."""
-    for call in seen.calls:
+    for call in _calls(seen):
         if call.answer.failure is not None:
             yield call.place
         elif call.answer.seconds > _SLOW_S:
             yield f"{call.place} took {call.answer.seconds * 1000:.0f} ms"
+
+
+def _calls(seen: Observed) -> list[Call]:
+    if not seen.calls:
+        raise NotSeen(seen.why_not_asked)
+    return seen.calls
 
 
 def _bodies(seen: Observed) -> Iterator[tuple[str, Any]]:

@@ -94,6 +94,7 @@ def templates_lead_to_the_data(seen: Observed) -> Iterator[str]:
 @check("DISC-19", "DISC-25", level=Level.ADVICE)
 def ids_are_unique_and_safe_in_a_url(seen: Observed) -> Iterator[str]:
     """Ids can stand in a URL, and no two entries share one."""
+    _entries(seen)
     ids = [service["id"] for service in seen.services]
     for name, count in Counter(ids).items():
         if count > 1:

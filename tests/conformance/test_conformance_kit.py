@@ -116,6 +116,14 @@ def test_a_service_that_answers_no_call_is_judged_by_what_it_answers():
     assert told["FB-1"].status is Status.NOT_SEEN
 
 
+def test_what_was_never_asked_has_not_passed():
+    results = judged("a bare list")
+
+    told = {name: item.status for item in results for name in item.check.ids}
+    unseen = ("RESP-1", "PERF-1", "SYS-2", "DISC-25")
+    assert {told[name] for name in unseen} == {Status.NOT_SEEN}
+
+
 def test_the_page_of_a_browser_client_is_tried_under_its_own_origin():
     with SmallService("one page only") as base:
         local = CliRunner().invoke(main, ["conformance", base])
