@@ -35,3 +35,16 @@ def test_axe_finds_no_serious_problem(page):
     found = Axe().run(page).response["violations"]
 
     assert [item["id"] for item in found if item["impact"] in {"serious", "critical"}] == []
+
+
+def test_no_heading_and_no_rule_is_broken_over_lines(page):
+    lines = page.eval_on_selector_all(
+        ".feedback th",
+        """cells => cells.map(cell => {
+          const range = document.createRange();
+          range.selectNodeContents(cell);
+          return new Set([...range.getClientRects()].map(box => Math.round(box.bottom))).size;
+        })""",
+    )
+
+    assert set(lines) == {1}

@@ -169,3 +169,11 @@ def test_the_choice_stays_when_the_language_is_changed(small):
     page = small.get("/workbench/cases?profile=nl", **HERE).text
 
     assert 'href="?profile=nl&amp;ui=de"' in page
+
+
+@pytest.mark.parametrize("path", ["", "/low-back-pain-order-sign"])
+def test_what_a_strategy_is_for_is_told_in_the_readers_language_with_its_profiles(bench, path):
+    page = bench.get(f"/workbench/guidelines{path}?ui=nl", **HERE).text
+
+    assert "{profile}" not in page
+    assert "Richtlijnprofiel: core, nl, de en no" in page

@@ -10,6 +10,8 @@ from flask import Blueprint, g, request
 
 from cds_service.authoring import cases
 from cds_service.errors import ContentError, UnknownService, did_you_mean, short
+from cds_service.hooks import languages
+from cds_service.hooks.service import PROFILES
 from cds_service.versions import precedence
 from cds_service.web.workbench import card_view, flow_chart, why
 from cds_service.web.workbench.seen import Seen
@@ -38,6 +40,13 @@ class Listed:
     def topic(self) -> str:
         """The folder that it lies in, as the author named it."""
         return self.file.parts[0]
+
+    def description(self, language: str) -> str:
+        """What it is for: a strategy's in the reader's language, with the profiles it knows."""
+        own = next((item for item in self.services if item.plan is self.plan), None)
+        if own is None:
+            return str(self.plan.json.get("description", ""))
+        return languages.plain_text(own.description, language, {"profile": PROFILES})
 
 
 @dataclass(frozen=True, slots=True)
