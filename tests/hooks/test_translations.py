@@ -140,7 +140,8 @@ def every_place():
 
 def _lasting(code, weeks):
     """A duration as titles have it: `lasting` or, before what it is a part of, `lasting-of`."""
-    return Message(code, library().content.messages[f"{code}-weeks"], {"w": [weeks]})
+    counted = {"lasting": "weeksSince", "lasting-of": "w"}[code]
+    return Message(code, library().content.messages[f"{code}-weeks"], {counted: [weeks]})
 
 
 @pytest.mark.parametrize(("rule", "agreed"), AGREED, ids=[rule for rule, _ in AGREED])
