@@ -228,6 +228,9 @@ class _Run:
 
         They are ANDed: a known no decides; else an error, else missing knowledge.
         """
+        if len(action.conditions) == 1:  # as most have
+            only = _condition(action.conditions[0], evaluation)
+            return only.verdict, (only,)
         found = FIRED
         outcomes: list[ConditionOutcome] = []
         for condition in action.conditions:

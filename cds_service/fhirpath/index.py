@@ -29,12 +29,12 @@ class CodeIndex:
 
     `uncoded` are the rows without a code, of which membership is empty; `odd` those that have to
     be evaluated to know. Where there are neither, `directory` is the one whose tests are all in
-    `passed` that any row passes.
+    `passed`, and in the set `passing`, that any row passes.
     """
 
     __slots__ = (
         "_by_code", "_doubtful", "_found", "_known", "directory", "items", "odd", "passed",
-        "uncoded",
+        "passing", "uncoded",
     )  # fmt: skip
 
     def __init__(self, items: list[Any], path: Path, directory: Directory | None = None) -> None:
@@ -52,6 +52,7 @@ class CodeIndex:
             for coding in self._by_code:
                 for test in directory.tables_with(coding):
                     self.passed.setdefault(test, []).append(coding)
+        self.passing = frozenset(self.passed)
 
     def _collect(self, path: Path) -> None:
         kind, key, extra = None, None, None

@@ -54,7 +54,7 @@ class Barren:
             index = coded.get(leads.way)
             if index is None or index.directory is not leads.directory:
                 return False
-            if not leads.tests.isdisjoint(index.passed):
+            if not leads.tests.isdisjoint(index.passing):
                 return False
         return True
 

@@ -138,7 +138,7 @@ def _by_code(receiver: Code, judged: Judged, leading: Leading) -> Run:
         items, evaluation = source(frame, this), frame.evaluation
         index = evaluation.indexes.get((id(items), key)) or indexed(evaluation, items)
         is_known = directory is not None and index.directory is directory
-        if is_known and tests.isdisjoint(index.passed):
+        if is_known and tests.isdisjoint(index.passing):
             return [] if type(items) is list else Incomplete()
         positions = index.candidates(leading)
         if not positions:
