@@ -146,7 +146,7 @@ def test_a_definition_is_evaluated_once_for_a_row():
 
 def test_no_data_of_a_call_waits_for_garbage_collection():
     """A chart that stays until garbage is searched for costs memory, and that search its time."""
-    with ProcessPoolExecutor(1, get_context("spawn")) as alone:  # no garbage of other tests' threads
+    with ProcessPoolExecutor(1, get_context("spawn")) as alone:  # no threads of other tests
         assert alone.submit(garbage_of_a_call).result() == 0
 
 
