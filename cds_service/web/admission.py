@@ -105,7 +105,10 @@ class Places:
 
     @property
     def under_way(self) -> int:
-        """Requests that wait for nobody: those worked on, at least one, and those that lent."""
+        """Requests that the queue does not count.
+
+        Those that fit, at least one, and those that lent their place, until they have one again.
+        """
         return max(len(self._since), 1) + self._lent
 
     def take(self, *, within_s: float = 0.0) -> bool:
@@ -138,10 +141,10 @@ class Places:
         try:
             yield True
         finally:
-            with self._changed:
-                self._lent -= 1
             while not self.take(within_s=60):
                 pass
+            with self._changed:  # not before: many may come back at once, and fill no queue
+                self._lent -= 1
 
     def _is_open(self) -> bool:
         if not self._since:

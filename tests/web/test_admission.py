@@ -113,6 +113,32 @@ def test_a_request_that_lent_its_place_takes_no_room(pool):
     assert app.is_full(1)
 
 
+@pytest.mark.requirement("A5")
+def test_a_request_that_comes_back_from_waiting_fills_no_queue(pool):
+    places = Places(1, lent=1)
+    app = Admission(ask, places=places, queue=1, wait_s=1.0, refused=lambda: None)
+    came_back, is_back = threading.Event(), threading.Event()
+
+    def wait_for_a_server():
+        assert places.take()
+        with places.lent():
+            came_back.wait(10)
+        is_back.set()
+        places.give_back()
+
+    lender = pool.submit(wait_for_a_server)
+    while places.under_way < 2:
+        threading.Event().wait(0.001)
+    assert places.take()
+    came_back.set()
+    has_to_wait = not is_back.wait(0.1)  # another one has its place
+    is_full = app.is_full(2)
+    places.give_back()
+    lender.result(10)
+    assert has_to_wait
+    assert not is_full
+
+
 def test_the_pace_is_known_of_those_that_leave_a_queue():
     moments = iter([0.0, 0.2, 1.0, 1.3, 9.0, 9.2])
     pace = Pace(lambda: next(moments))
