@@ -22,7 +22,7 @@ from cds_service.errors import RequestError
 from cds_service.spans import UNTRACED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -83,6 +83,7 @@ class FhirReader:
             public ones.
         allow_open_servers: whether a server is read without an access token (AUTHZ-17).
         on_refusal: told the reason, once per call, when a call's server is not read.
+        on_failure: told the reasons, once per call, why reads of its server gave not everything.
         while_waiting: entered by a call for as long as it waits for its reads; it gives whether
             the call may wait at all.
         tracer: told of each read or search, with the host of the server.
@@ -98,6 +99,7 @@ class FhirReader:
         ca_bundle: Path | None = None,
         allow_open_servers: bool = False,
         on_refusal: Callable[[str], None] = lambda _: None,
+        on_failure: Callable[[Sequence[str]], None] = lambda _: None,
         while_waiting: Callable[[], AbstractContextManager[bool]] = _may_wait,
         tracer: Tracer = UNTRACED,
         max_pages: int = 20,
@@ -106,6 +108,7 @@ class FhirReader:
     ) -> None:
         self.allow_open_servers = allow_open_servers
         self.on_refusal = on_refusal
+        self.on_failure = on_failure
         self.while_waiting = while_waiting
         self.max_pages = max_pages
         self.max_entries = max_entries

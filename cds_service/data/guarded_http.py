@@ -138,9 +138,11 @@ class GuardedHttp:
             raise NoAnswer(f"the address of {self.peer} is not one that may be called") from None
         except requests.exceptions.SSLError:
             raise NoAnswer(f"{self.peer} has no trustworthy TLS connection") from None
-        except (OSError, ValueError, HTTPError) as error:
+        except (transport.Unreached, OSError, ValueError, HTTPError) as error:
             if isinstance(error, requests.Timeout) or deadline.is_over:
                 raise NotInTime(f"{self.peer} did not answer in time") from None
+            if isinstance(error, transport.Unreached):
+                raise NoAnswer(f"{self.peer} cannot be reached: {error}") from None
             raise NoAnswer(f"the connection to {self.peer} failed") from None
 
 

@@ -46,6 +46,7 @@ __all__ = ["Key", "Prefetched", "Reading", "State", "Template", "patient_id", "r
 
 # The reader stops at the deadline and then hands over what it has; this is the time for that.
 _GRACE_S = 0.05
+_LATE = "the FHIR server did not answer in time"
 _MAX_THREADS = 16
 
 
@@ -215,8 +216,7 @@ def _answers(
             else:
                 refusal = "too many other calls wait for FHIR servers just now"
     return [
-        answers.get(job.template.key)
-        or Answer(job.first, job.problem() or refusal or "the FHIR server did not answer in time")
+        answers.get(job.template.key) or Answer(job.first, job.problem() or refusal)
         for job in reads
     ]
 
@@ -224,18 +224,22 @@ def _answers(
 def _in_time(
     jobs: Sequence[_Read], reader: FhirReader, server: FhirServer, deadline: Deadline
 ) -> dict[str, Answer]:
-    """The answers, by key, that are there by the deadline; all reads are under way together."""
+    """What each read gave by the deadline, by key; all of them are under way together."""
     allowance = Allowance()
     executor = ThreadPoolExecutor(_MAX_THREADS, thread_name_prefix="fhir-read")
-    futures = {
-        executor.submit(
-            copy_context().run, job.run, reader, server, deadline, allowance
-        ): job.template.key
+    futures = [
+        executor.submit(copy_context().run, job.run, reader, server, deadline, allowance)
         for job in jobs
-    }
+    ]
     done, _ = wait(futures, deadline.remaining() + _GRACE_S)
     executor.shutdown(wait=False, cancel_futures=True)
-    return {futures[future]: future.result() for future in done}
+    answers = {
+        job.template.key: future.result() if future in done else Answer(job.first, _LATE)
+        for job, future in zip(jobs, futures, strict=True)
+    }
+    if reasons := dict.fromkeys(each.failure for each in answers.values() if each.failure):
+        reader.on_failure(tuple(reasons))
+    return answers
 
 
 def _server(message: Mapping[str, Any]) -> FhirServer | None:

@@ -50,6 +50,13 @@ class AddressRefused(Exception):
     """A host name leads only to addresses that may not be called."""
 
 
+class Unreached(Exception):
+    """No connection, for a reason that the one who set up the server can mend; the text says it.
+
+    Not an OSError, which urllib3 would replace by one of its own.
+    """
+
+
 class _Checked:
     """A connection that asks its guard which of the host's addresses it may go to."""
 
@@ -64,6 +71,10 @@ class _Checked:
             return _connected(connection, self.guard)
         except TimeoutError as late:
             raise ConnectTimeoutError(connection, "no connection in time") from late
+        except socket.gaierror as unknown:
+            raise Unreached("its host name leads to no address") from unknown
+        except ConnectionRefusedError as refused:
+            raise Unreached("nothing listens at its port") from refused
         except OSError as broken:
             raise NewConnectionError(connection, "no connection") from broken
 

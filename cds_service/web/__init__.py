@@ -180,13 +180,14 @@ def _reader_for(tenant: Tenant, places: Places, tracer: Tracer) -> FhirReader:
 
 
 def _reader(places: Places, guard: AllowList | None = None, **options: Any) -> FhirReader:
-    """A reader that tells the log when it does not read the server of a call.
+    """A reader that tells the log when it does not read the server of a call, or reads in vain.
 
     A call that waits for its server lends its place to another one.
     """
     return FhirReader(
         guard,
         on_refusal=lambda why: logs.note(fhir_server_refused=why),
+        on_failure=lambda why: logs.note(fhir_server_failed=why),
         while_waiting=places.lent,
         **options,
     )

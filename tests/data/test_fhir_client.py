@@ -195,13 +195,15 @@ def test_a_server_that_nobody_runs_is_an_answer_with_a_reason(reader: FhirReader
 
     answer = reader.fetch(server, SEARCH, Deadline(30))
 
-    assert answer == Answer((), "the connection to the FHIR server failed")
+    assert answer == Answer((), "the FHIR server cannot be reached: nothing listens at its port")
 
 
 def test_a_host_that_does_not_exist_is_an_answer_with_a_reason(reader: FhirReader) -> None:
     answer = reader.fetch(FhirServer("https://no-such-host.invalid", "t"), SEARCH, Deadline(30))
 
-    assert answer == Answer((), "the connection to the FHIR server failed")
+    assert answer == Answer(
+        (), "the FHIR server cannot be reached: its host name leads to no address"
+    )
 
 
 def test_a_server_without_tls_behind_an_https_url_is_not_trusted(

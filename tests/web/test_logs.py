@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from fhir_stub import closed_port
 
 from cds_service.hooks.service import HookService
 
@@ -62,6 +63,20 @@ def test_a_refused_call_is_one_event_with_its_error_code(client, address, messag
     (event,) = client.events
     assert (event["status"], event["error"]) == (412, "prefetch-unavailable")
     assert "patient" in event["unavailable"]
+
+
+@pytest.mark.parametrize(
+    ("server", "why"),
+    [
+        (f"http://127.0.0.1:{closed_port()}/fhir", "nothing listens at its port"),
+        ("https://no-such-host.invalid/fhir", "its host name leads to no address"),
+    ],
+)
+def test_why_a_fhir_server_gave_nothing_is_told_once(client, address, message, server, why):
+    token = {"access_token": "t", "token_type": "Bearer", "expires_in": 300}
+    client.post(address(), message(fhirServer=server, fhirAuthorization=token, prefetch={}))
+    (event,) = client.events
+    assert event["fhir_server_failed"] == [f"the FHIR server cannot be reached: {why}"]
 
 
 def test_preflights_and_probes_are_not_logged(client):
