@@ -10,6 +10,7 @@ import socket
 import ssl
 from typing import TYPE_CHECKING
 
+import nginx_process
 import pytest
 import tls_proxy
 from client_keys import Token, claims, key, write_tenants
@@ -32,7 +33,7 @@ FEEDBACK = {
 
 @pytest.fixture(scope="module")
 def port() -> int:
-    return tls_proxy.free_port()
+    return nginx_process.free_port()
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +54,7 @@ def proxy(tmp_path_factory: pytest.TempPathFactory, port: int, behind: Server) -
 def asking(tmp_path_factory: pytest.TempPathFactory, port: int, behind: Server) -> Iterator[Proxy]:
     """The example with client certificates, at a port of its own."""
     folder = tmp_path_factory.mktemp("asking")
-    other = tls_proxy.free_port()
+    other = nginx_process.free_port()
     with tls_proxy.running(folder, other, behind.place, asks_clients=True) as started:
         yield started
 
@@ -155,8 +156,8 @@ def test_a_body_that_the_proxy_refuses_is_answered_with_an_outcome(proxy: Proxy)
 
 @pytest.mark.requirement("RESP-7", "RESP-9")
 def test_a_service_that_is_away_is_answered_for_with_an_outcome(tmp_path: Path) -> None:
-    away = f"127.0.0.1:{tls_proxy.free_port()}"
-    with tls_proxy.running(tmp_path, tls_proxy.free_port(), away) as alone:
+    away = f"127.0.0.1:{nginx_process.free_port()}"
+    with tls_proxy.running(tmp_path, nginx_process.free_port(), away) as alone:
         status, told, body = alone.open("GET", SERVICES)
 
     assert (status, told["Content-Type"], told["Retry-After"]) == (503, "application/json", "5")

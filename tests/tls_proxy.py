@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import re
-import shutil
-import socket
 import ssl
-import subprocess
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,7 +11,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
+import nginx_process
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -27,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 EXAMPLE = Path(__file__).parent.parent / "docker" / "nginx.conf"
-_UP_WITHIN_S = 20
 
 
 @dataclass(frozen=True)
@@ -69,49 +62,15 @@ class Proxy:
             connection.close()
 
 
-def free_port() -> int:
-    """A port of loopback that nobody listens on just now."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
 @contextmanager
 def running(
     folder: Path, port: int, upstream: str, *, asks_clients: bool = False
 ) -> Iterator[Proxy]:
     """The example, with our port, certificates and service, and nothing else changed."""
-    program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
-    if program is None:
-        pytest.skip("nginx is not installed")
     certify(folder)
     server = _adapted(folder, port, upstream, asks_clients=asks_clients)
-    temporary = "".join(
-        f"{name}_temp_path {folder}/{name};\n"
-        for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
-    user = "user root;\n" if os.geteuid() == 0 else ""
-    whole = folder / "nginx.conf"
-    whole.write_text(
-        f"daemon off;\n{user}worker_processes 1;\npid {folder}/pid;\n"
-        f"error_log {folder}/error.log;\nevents {{}}\nhttp {{\n{temporary}{server}\n}}\n"
-    )
-    with (folder / "said").open("w") as said:
-        process = subprocess.Popen([program, "-c", whole], stdout=said, stderr=said)
-    try:
-        end = time.monotonic() + _UP_WITHIN_S
-        while not _is_open(port) and time.monotonic() < end:
-            assert process.poll() is None, (folder / "said").read_text()
-            time.sleep(0.05)
+    with nginx_process.running(folder, server, port):
         yield Proxy(port, folder)
-    finally:
-        process.terminate()
-        process.wait(timeout=15)
-
-
-def _is_open(port: int) -> bool:
-    with socket.socket() as knocking:
-        return knocking.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _adapted(folder: Path, port: int, upstream: str, *, asks_clients: bool) -> str:
@@ -127,11 +86,7 @@ def _adapted(folder: Path, port: int, upstream: str, *, asks_clients: bool) -> s
             r"# (ssl_client_certificate) \S+;": rf"\g<1> {folder}/authority.pem;",
             r"# (ssl_verify_client on;)": r"\g<1>",
         }
-    text = EXAMPLE.read_text(encoding="utf-8")
-    for pattern, by in replaced.items():
-        text, count = re.subn(pattern, by, text)
-        assert count == 1, f"the example has {count} of {pattern}"
-    return text
+    return nginx_process.adapted(EXAMPLE, replaced)
 
 
 def certify(folder: Path) -> None:
