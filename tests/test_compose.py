@@ -78,6 +78,13 @@ def test_database_user_password_and_name_are_those_that_the_database_is_made_wit
     assert url.endswith(expected)
 
 
+def test_the_database_is_well_when_it_answers_where_the_service_asks():
+    """Over TCP: the image makes the database with a server that has no more than a socket."""
+    command = services()["db"]["healthcheck"]["test"]
+
+    assert command[command.index("pg_isready") + 1 :][:2] == ["--host", "127.0.0.1"]
+
+
 def test_the_service_is_reached_through_the_loopback_of_the_gateway_only():
     service = services()["cds"]
 
