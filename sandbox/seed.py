@@ -45,19 +45,22 @@ def _address(resource: dict[str, Any]) -> str:
 
 
 def wait_for(base: str, wait_s: float = WAIT_S) -> None:
-    """Return when the server answers; raise the last failure when it does not within `wait_s`."""
+    """Return when the server answers; raise the last failure when it does not within `wait_s`.
+
+    The first failure is told, because an address that is wrong looks like a server that is late.
+    """
     end = time.monotonic() + wait_s
+    is_told = False
     while True:
         try:
             with urllib.request.urlopen(_request(f"{base}/metadata"), timeout=_TIMEOUT_S):
                 return
-        except urllib.error.HTTPError as error:
-            if error.code in _REFUSALS or time.monotonic() > end:
+        except OSError as error:
+            if getattr(error, "code", None) in _REFUSALS or time.monotonic() > end:
                 raise
-            time.sleep(_PAUSE_S)
-        except OSError:
-            if time.monotonic() > end:
-                raise
+            if not is_told:
+                print(f"waiting up to {wait_s:.0f} s for {base}: {error}", file=sys.stderr)
+            is_told = True
             time.sleep(_PAUSE_S)
 
 

@@ -311,6 +311,7 @@ def test_the_seed_waits_for_a_server_that_comes_up_late():
 
     assert run.returncode == 0
     assert resources
+    assert run.stderr.count("waiting up to 300 s for") == 1
 
 
 def test_the_seed_says_what_was_refused():
