@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import requests
+from urllib3.exceptions import NameResolutionError
 
 from cds_service import fhir_json
 from cds_service.errors import CdsError, RequestError
@@ -23,7 +24,9 @@ LOCAL_PAGE = "http://localhost:3000"
 
 _HINT = "is the service running, and is this the address before /cds-services?"
 _FORM = "write the address as https://host or http://host:port"
-_HINTS: dict[type[requests.RequestException], str] = {
+_HINTS: dict[type[Exception], str] = {
+    NameResolutionError: "its host name leads to no address from here: is it spelt right, and does "
+    "this machine see the network that the service is in?",
     requests.exceptions.SSLError: "if no public authority vouches for its certificate, name its "
     "own with --ca; if there is no TLS at this port, write http://",
     requests.exceptions.InvalidSchema: _FORM,
@@ -69,9 +72,9 @@ class Exchange:
     @property
     def hint(self) -> str:
         """What to look at where there was no answer."""
-        return next(
-            (hint for kind, hint in _HINTS.items() if isinstance(self.failure, kind)), _HINT
-        )
+        causes = (self.failure, _given_up_for(self.failure))
+        kinds = (kind for kind in _HINTS if any(isinstance(cause, kind) for cause in causes))
+        return next((_HINTS[kind] for kind in kinds), _HINT)
 
     @property
     def json(self) -> Any:
@@ -92,6 +95,11 @@ class Exchange:
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}: {self.told}"
+
+
+def _given_up_for(failure: requests.RequestException | None) -> object:
+    """Why no connection came about, where `requests` has it from below; None where it has not."""
+    return getattr(failure.args[0], "reason", None) if failure and failure.args else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -156,6 +156,15 @@ def test_a_broken_shall_makes_the_command_fail():
     assert "1 SHALL broken" in result.output
 
 
+def test_a_host_that_does_not_exist_is_told_from_a_service_that_does_not_run(monkeypatch):
+    monkeypatch.setenv("no_proxy", "*")
+
+    result = CliRunner().invoke(main, ["conformance", "https://no-such-host.invalid"])
+
+    assert result.exit_code == 2
+    assert "its host name leads to no address" in result.output
+
+
 def test_advice_that_is_not_taken_does_not_make_the_command_fail():
     with SmallService("HTML in detail") as base:
         result = CliRunner().invoke(main, ["conformance", base])
