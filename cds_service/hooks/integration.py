@@ -47,7 +47,10 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """What a token of the tenant must say, and which FHIR servers are read for it."""
+    """What a token of the tenant must say, and which FHIR servers are read for it.
+
+    `client_ids` are this service's at the tenant's authorization server.
+    """
 
     tenant: str
     issuers: tuple[str, ...]
@@ -55,6 +58,7 @@ class Trust:
     key_urls: tuple[str, ...]
     has_static_keys: bool
     subjects: tuple[str, ...]
+    client_ids: tuple[str, ...]
     life_s: int
     fhir_servers: tuple[str, ...]
     client_profile: str
@@ -137,6 +141,7 @@ def _trust(tenant: Tenant) -> Trust:
         key_urls=tuple(endpoint.base for endpoint in tenant.key_urls),
         has_static_keys=bool(tenant.keys),
         subjects=tenant.subjects,
+        client_ids=tenant.client_ids,
         life_s=tenant.token_life_s,
         fhir_servers=tuple(endpoint.base for endpoint in tenant.fhir_servers),
         client_profile=tenant.client_profile.name,

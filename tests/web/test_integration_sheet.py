@@ -26,6 +26,8 @@ fhir_servers = ["https://ehr.example.org/fhir"]
 client_profile = "oracle-health"
 more_audiences = ["https://cds-old.example.org/lbp"]
 token_tenants = ["ward-7"]
+subjects = ["ehr-back-office"]
+client_ids = ["lbp-at-the-ehr"]
 profile = "no"
 language = "nb"
 """
@@ -88,6 +90,7 @@ def test_a_tenants_sheet_says_what_its_tokens_must_hold(tenants):
     words = said(sheet.read_text())
     assert {"https://ehr.example.org/fhir", "oracle-health"} <= words
     assert {"https://cds-old.example.org/lbp", "ward-7", "no", "nb"} <= words
+    assert {"ehr-back-office", "lbp-at-the-ehr"} <= words
     assert "POST https://cds.example.org/lbp/cds-services/low-back-pain-patient-view" in words
 
 
