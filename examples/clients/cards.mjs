@@ -41,8 +41,11 @@ function decided({ suggestions, overrideReasons }) {
     const [{ uuid, label }] = suggestions;
     return { outcome: "accepted", acceptedSuggestions: [{ id: uuid }], told: label };
   }
-  const [reason] = overrideReasons;
-  return { outcome: "overridden", overrideReason: { reason }, told: reason.display };
+  if (overrideReasons) {
+    const [reason] = overrideReasons;
+    return { outcome: "overridden", overrideReason: { reason }, told: reason.display };
+  }
+  return { outcome: "overridden", told: "the card asks for no reason" };
 }
 
 main(...process.argv.slice(2)).catch((error) => {

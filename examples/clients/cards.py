@@ -47,11 +47,12 @@ def decided(card: dict[str, Any]) -> tuple[dict[str, Any], str]:
     """A user who takes the first suggestion, or gives the first reason against; and its words."""
     if card.get("suggestions"):
         taken = card["suggestions"][0]
-        return {"outcome": "accepted", "acceptedSuggestions": [{"id": taken["uuid"]}]}, taken[
-            "label"
-        ]
-    reason = card["overrideReasons"][0]
-    return {"outcome": "overridden", "overrideReason": {"reason": reason}}, reason["display"]
+        accepted = [{"id": taken["uuid"]}]
+        return {"outcome": "accepted", "acceptedSuggestions": accepted}, taken["label"]
+    if card.get("overrideReasons"):
+        reason = card["overrideReasons"][0]
+        return {"outcome": "overridden", "overrideReason": {"reason": reason}}, reason["display"]
+    return {"outcome": "overridden"}, "the card asks for no reason"
 
 
 if __name__ == "__main__":
