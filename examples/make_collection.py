@@ -12,6 +12,7 @@ import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +23,7 @@ METHODS = ("get", "post")
 
 
 def collection(document: dict[str, Any]) -> dict[str, Any]:
-    """The collection; `{{base}}` and `{{id}}` are variables of it."""
+    """The collection; `{{base}}`, where the service answers, is a variable of it."""
     folders: dict[str, list[dict[str, Any]]] = {}
     for path, item in document["paths"].items():
         for method in METHODS:
@@ -33,38 +34,48 @@ def collection(document: dict[str, Any]) -> dict[str, Any]:
                 folders.setdefault(tag, []).extend(_requests(path, method, operation))
     return {
         "info": {"name": document["info"]["title"], "schema": SCHEMA},
-        "variable": [
-            {"key": "base", "value": "http://127.0.0.1:8080"},
-            {"key": "id", "value": "lbpR16"},
-        ],
+        "variable": [{"key": "base", "value": "http://127.0.0.1:8080"}],
         "item": [{"name": name, "item": found} for name, found in folders.items()],
     }
 
 
 def _requests(path: str, method: str, operation: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    bodies = operation.get("requestBody", {}).get("content", {"": {}})
+    media_type, content = next(iter(bodies.items()))
     for place in _filled(path, operation):
-        for name, body in _bodies(operation, path):
+        for name, body in _bodies(content.get("example"), path):
             title = f"{place}: {name}" if name else place
-            yield {"name": title, "request": _request(place, method, body)}
+            url = _url(place, _query(operation) if body is None else {})
+            request = {"method": method.upper(), "header": [], "url": url}
+            if body is not None:
+                request["header"] = [{"key": "Content-Type", "value": media_type}]
+                request["body"] = _written(media_type, body)
+            yield {"name": title, "request": request}
 
 
 def _filled(path: str, operation: dict[str, Any]) -> list[str]:
-    """The path for each value that the document lists for its parameter, else with a variable."""
+    """The path for each value that the document lists for its parameter, else for its example."""
     places = [path]
-    for parameter in operation.get("parameters", ()):
+    for parameter in operation["parameters"]:
         if parameter["in"] != "path":
             continue
-        values = parameter["schema"].get("enum") or ["{{" + parameter["name"] + "}}"]
+        values = parameter["schema"].get("enum") or [parameter["example"]]
         name = "{" + parameter["name"] + "}"
         places = [place.replace(name, str(value)) for place in places for value in values]
     return places
 
 
-def _bodies(operation: dict[str, Any], path: str) -> list[tuple[str, Any]]:
-    content = operation.get("requestBody", {}).get("content", {})
-    if not content:
-        return [("", None)]
-    example = next(iter(content.values())).get("example")
+def _query(operation: dict[str, Any]) -> dict[str, str]:
+    """The arguments that the document has examples of: with them the operation answers."""
+    return {
+        parameter["name"]: parameter["example"]
+        for parameter in operation["parameters"]
+        if parameter["in"] == "query" and "example" in parameter
+    }
+
+
+def _bodies(example: Any, path: str) -> list[tuple[str, Any]]:
+    """What is sent, each with a name: the files of the hook, or the example of the document."""
     hook = example.get("hook") if isinstance(example, dict) else None
     files = [
         (file.stem, json.loads(file.read_text(encoding="utf-8")))
@@ -77,20 +88,23 @@ def _bodies(operation: dict[str, Any], path: str) -> list[tuple[str, Any]]:
     return [("", example)]
 
 
-def _request(place: str, method: str, body: Any) -> dict[str, Any]:
-    request: dict[str, Any] = {
-        "method": method.upper(),
-        "header": [],
-        "url": {
-            "raw": "{{base}}" + place,
-            "host": ["{{base}}"],
-            "path": place.strip("/").split("/"),
-        },
+def _url(place: str, query: dict[str, str]) -> dict[str, Any]:
+    asked = "?" + urlencode(query, safe=":/") if query else ""
+    url = {
+        "raw": "{{base}}" + place + asked,
+        "host": ["{{base}}"],
+        "path": place.strip("/").split("/"),
     }
-    if body is not None:
-        request["header"] = [{"key": "Content-Type", "value": "application/json"}]
-        request["body"] = {"mode": "raw", "raw": json.dumps(body, indent=2, ensure_ascii=False)}
-    return request
+    if query:
+        url["query"] = [{"key": name, "value": value} for name, value in query.items()]
+    return url
+
+
+def _written(media_type: str, body: Any) -> dict[str, Any]:
+    if media_type == "application/x-www-form-urlencoded":
+        pairs = [{"key": name, "value": value} for name, value in body.items()]
+        return {"mode": "urlencoded", "urlencoded": pairs}
+    return {"mode": "raw", "raw": json.dumps(body, indent=2, ensure_ascii=False)}
 
 
 def main(document: str, written: str) -> None:

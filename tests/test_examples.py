@@ -7,18 +7,23 @@ import re
 import shutil
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 from uuid import uuid4
 
 import pytest
 from click.testing import CliRunner
+from conformance import small_service
 from console import REPOSITORY
 from fhir_stub import closed_port
 
 from cds_service.cli import main
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from contract.clients import Answer, Client
 
 EXAMPLES = REPOSITORY / "examples"
 REQUEST = EXAMPLES / "requests" / "patient-view-cauda-equina.json"
@@ -60,6 +65,17 @@ def test_a_client_sends_feedback_on_the_first_card(client, server, call):
     said = run(client, call, server.url)
 
     assert said.stdout.strip().split("\n")[-1] == "accepted: Refer to emergency care now"
+
+
+@pytest.mark.parametrize("client", ["cards.py", "cards.mjs"])
+def test_a_client_can_do_without_suggestions_and_reasons(client, call, monkeypatch):
+    for member in ("suggestions", "selectionBehavior", "overrideReasons"):
+        monkeypatch.delitem(small_service.CARD, member)
+
+    with small_service.SmallService() as base:
+        said = run(client, call, base)
+
+    assert said.stdout.splitlines()[-1] == "overridden: the card asks for no reason", said.stderr
 
 
 @pytest.mark.parametrize("client", ["cards.py", "cards.mjs"])
@@ -126,6 +142,51 @@ def test_the_table_of_the_examples_says_which_rules_speak(name, column, profile,
     cards = json.loads(said.stdout)["cards"]
     spoke = {rule for card in cards for rule in card["extension"]["org.example.lbp"]["rules"]}
     assert {rule.removeprefix("lbp") for rule in spoke} == rules
+
+
+def requests_of(item: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The requests of a collection or of one of its folders, each with its name."""
+    for each in item["item"]:
+        if "item" in each:
+            yield from requests_of(each)
+        else:
+            yield each
+
+
+def sent(client: Client, request: dict[str, Any]) -> Answer:
+    """What comes back when the request is sent as Bruno or Postman do it."""
+    body = request.get("body", {"mode": "raw", "raw": ""})
+    pairs = {pair["key"]: pair["value"] for pair in body.get("urlencoded", ())}
+    return client.open(
+        request["method"],
+        request["url"]["raw"].removeprefix("{{base}}"),
+        data=pairs if body["mode"] == "urlencoded" else body["raw"],
+        headers={header["key"]: header["value"] for header in request["header"]},
+    )
+
+
+def test_every_request_of_the_collection_is_answered(client):
+    """All but the call that leaves its data to a FHIR server: there is none here."""
+    collection = json.loads((EXAMPLES / "collection.json").read_text())
+
+    refused = {
+        each["name"]: answer.status
+        for each in requests_of(collection)
+        if (answer := sent(client, each["request"])).status != 200
+    }
+
+    assert set(refused.values()) == {412}
+    assert all("missing-prefetch" in name for name in refused)
+
+
+def test_the_parts_of_an_address_in_the_collection_are_the_address():
+    collection = json.loads((EXAMPLES / "collection.json").read_text())
+
+    for each in requests_of(collection):
+        url = each["request"]["url"]
+        asked = "&".join(f"{pair['key']}={pair['value']}" for pair in url.get("query", ()))
+        whole = "/".join([*url["host"], *url["path"]]) + (f"?{asked}" if asked else "")
+        assert whole == unquote(url["raw"])
 
 
 def test_the_collection_has_a_call_for_every_hook_and_profile():

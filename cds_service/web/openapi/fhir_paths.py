@@ -39,6 +39,15 @@ _CONTROLS = {
 }
 
 
+_EXAMPLES = {
+    "url": ("valueUri", ""),
+    "subject": ("valueString", "Patient/example"),
+    "code": ("valueCode", "279039007"),
+    "system": ("valueUri", "http://snomed.info/sct"),
+}
+"""The arguments that operations answer to, together: their type, and a value; a url is its own."""
+
+
 def paths(
     examples: Mapping[str, str], *, may_be_refused: tuple[int, ...]
 ) -> Iterator[tuple[str, parts.Piece]]:
@@ -110,7 +119,7 @@ def _search_by_post(resource_type: str, failures: tuple[int, ...]) -> parts.Piec
         "tags": [TAG],
         "summary": f"{resource_type} resources that fit, asked for by a form",
         "parameters": [_PREFER],
-        "requestBody": {"content": parts.content(FORM, form)},
+        "requestBody": {"content": parts.content(FORM, form, example={"_count": "5"})},
         "responses": _answers("A searchset Bundle.", statuses),
     }
 
@@ -139,7 +148,10 @@ def _operation(address: str, names: tuple[str, ...], url: str) -> parts.Piece:
     item["post"] = told | {
         "operationId": f"{name}-by-post",
         "parameters": [_FORMAT],
-        "requestBody": {"required": True, "content": parts.content(FHIR_JSON, _parameters(names))},
+        "requestBody": {
+            "required": True,
+            "content": parts.content(FHIR_JSON, _parameters(names), example=_asking(names, url)),
+        },
         "responses": _answers(
             "What the operation comes to.", tuple({*failures, *parts.OF_EVERY_BODY})
         ),
@@ -149,11 +161,24 @@ def _operation(address: str, names: tuple[str, ...], url: str) -> parts.Piece:
 
 def _argument(name: str, address: str, url: str) -> parts.Piece:
     needed = "subject" if address.endswith("$apply") else "url"
-    examples = {"url": url, "subject": "Patient/example"}
     described = parts.in_query(name, "As FHIR has it.")
-    if name in examples:
-        described["example"] = examples[name]
+    if name in _EXAMPLES:
+        described["example"] = _example(name, url)
     return described | ({"required": True} if name == needed else {})
+
+
+def _asking(names: tuple[str, ...], url: str) -> parts.Piece:
+    """Parameters with which the operation answers."""
+    given = [
+        {"name": name, _EXAMPLES[name][0]: _example(name, url)}
+        for name in names
+        if name in _EXAMPLES
+    ]
+    return {"resourceType": "Parameters", "parameter": given}
+
+
+def _example(name: str, url: str) -> str:
+    return url if name == "url" else _EXAMPLES[name][1]
 
 
 def _parameters(names: tuple[str, ...]) -> parts.Piece:

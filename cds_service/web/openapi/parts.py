@@ -33,9 +33,10 @@ def schema(name: str) -> Piece:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-def content(media_type: str, described: Mapping[str, Any]) -> Piece:
-    """A body of one media type."""
-    return {media_type: {"schema": dict(described)}}
+def content(media_type: str, described: Mapping[str, Any], *, example: Any = None) -> Piece:
+    """A body of one media type, with an example of it if there is one."""
+    shown = {} if example is None else {"example": example}
+    return {media_type: {"schema": dict(described), **shown}}
 
 
 def answer(description: str, body: Piece | None = None) -> Piece:
