@@ -52,7 +52,11 @@ def as_3_0(call: Message) -> Message:
 
 
 def as_epic(call: Message) -> Message:
-    """Vendor extensions, absolute references, an outcome entry in each empty search."""
+    """Vendor extensions, absolute references, an outcome entry in each empty search.
+
+    Medications are entries of their own that orders refer to, and their category is one object, as
+    in STU3. One key of prefetch is of the hospital's making.
+    """
     call = as_3_0(call)
     call["fhirServer"] = EPIC_SERVER
     call["fhirAuthorization"]["scope"] = "epic.scanning.dmsusername PATIENT.READ"
@@ -62,16 +66,32 @@ def as_epic(call: Message) -> Message:
         "internal": {"epic": {"build": "11.1"}},
     }
     for found in call["prefetch"].values():
-        if not isinstance(found, dict) or found.get("resourceType") != "Bundle":
-            continue
-        if not found.get("entry"):
-            found["total"] = 0
-            found["entry"] = [_nothing_found()]
-        for entry in found["entry"]:
-            subject = entry["resource"].get("subject")
-            if subject:
-                subject["reference"] = f"{EPIC_SERVER}/{subject['reference']}"
+        if isinstance(found, dict) and found.get("resourceType") == "Bundle":
+            if not found.get("entry"):
+                found["total"] = 0
+                found["entry"] = [_nothing_found()]
+            found["entry"] = [each for entry in found["entry"] for each in _entries(entry)]
+    call["prefetch"]["-user"] = {"resourceType": "Practitioner", "id": "eFz3"}
+    drafts = call["context"].get("draftOrders")
+    if drafts:
+        drafts["entry"] = [each for entry in drafts["entry"] for each in _entries(entry)]
     return call
+
+
+def _entries(entry: Message) -> list[Message]:
+    """The entry with absolute references, and after it the medication that it names, if any."""
+    resource = entry["resource"]
+    if "subject" in resource:
+        resource["subject"]["reference"] = f"{EPIC_SERVER}/{resource['subject']['reference']}"
+    medication = resource.pop("medicationCodeableConcept", None)
+    if medication is None:
+        return [entry]
+    identifier = f"{resource['id']}-drug"
+    url = f"{EPIC_SERVER}/Medication/{identifier}"
+    resource["medicationReference"] = {"reference": url, "display": "as the pharmacy names it"}
+    resource["category"] = {"text": "outpatient"}
+    named = {"resourceType": "Medication", "id": identifier, "code": medication}
+    return [entry, {"fullUrl": url, "resource": named, "search": {"mode": "include"}}]
 
 
 def _nothing_found() -> Message:

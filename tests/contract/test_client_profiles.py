@@ -11,7 +11,13 @@ from client_keys import Token, claims, key
 from contract.clients import Client, client_with
 from contract.message_shapes import CALLS, epic_override
 
-REQUESTS = Path(__file__).parent.parent.parent / "examples" / "requests"
+from cds_service.authoring import case_request
+from cds_service.data import plan_library
+
+REPOSITORY = Path(__file__).parent.parent.parent
+REQUESTS = REPOSITORY / "examples" / "requests"
+PLANS = REPOSITORY / "plan_definitions"
+DRUGS = "medication/X03/cases/naproxen-while-apixaban-is-in-use.json"
 AUDIENCE = "https://cds.example.org"
 VIEW, SIGN = (f"/cds-services/low-back-pain-{hook}" for hook in ("patient-view", "order-sign"))
 
@@ -45,8 +51,15 @@ def bearer(name: str, path: str) -> dict[str, str]:
 
 
 def cards(application: Client, name: str, path: str, request: str) -> list[dict[str, Any]]:
+    """The cards for a call of `examples/requests`, as this client writes it."""
+    return cards_for(application, name, path, json.loads((REQUESTS / request).read_text()))
+
+
+def cards_for(
+    application: Client, name: str, path: str, call: dict[str, Any]
+) -> list[dict[str, Any]]:
     """The cards; a 1.0 client's are not held against the schemas of 2.0.1, which they break."""
-    body = CALLS[name](json.loads((REQUESTS / request).read_text()))
+    body = CALLS[name](call)
     post = application.app.test_client().open if name == "1.0-tolerant" else application.open
     answer = post(
         path=path,
@@ -88,6 +101,19 @@ def test_the_same_patient_gets_the_same_words_in_every_shape(application, name, 
 
     assert told == expected
     assert told
+
+
+@pytest.mark.requirement("PF-12", "REQ-22")
+@pytest.mark.parametrize("name", CALLS)
+def test_a_drug_is_known_in_every_shape(application, name):
+    """Naproxen drafted beside apixaban: Epic's orders refer to medications that stand beside."""
+    service = plan_library.load(PLANS).service("low-back-pain-order-sign")
+    case = json.loads((PLANS / DRUGS).read_text())
+
+    found = cards_for(application, name, SIGN, case_request.request_of(case, service))
+
+    assert "lbpX03" in {card["source"]["topic"]["code"] for card in found}
+    assert any("apixaban" in card["detail"] for card in found)
 
 
 def test_a_client_without_limits_gets_every_kind_of_suggestion(application):
