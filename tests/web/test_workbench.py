@@ -177,3 +177,15 @@ def test_what_a_strategy_is_for_is_told_in_the_readers_language_with_its_profile
 
     assert "{profile}" not in page
     assert "Richtlijnprofiel: core, nl, de en no" in page
+
+
+def test_a_recommendation_that_is_stopped_is_called_by_its_name_and_not_by_an_id(bench):
+    """R47 is a group of actions without words of its own."""
+    asked = {**ASKED, "drafts": [json.loads(orders()["mri"])], "day": "2024-06-01"}
+    message = bench.post("/workbench/request", json=asked, **HERE).json["request"]
+
+    asked |= {"request": message, "profile": "core", "language": "en"}
+    page = bench.post("/workbench/why?ui=en", json=asked, **HERE).json["why"]
+
+    row = page[page.index('data-rule="lbpR47"') :]
+    assert re.search('class="title">(.*?)<', row)[1] == "NSAID without gastroprotection"

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from cds_service.engine.outcome import ActionOutcome, ConditionOutcome, Outcome
     from cds_service.fhirpath import Trace
+    from cds_service.messages import Text
 
 CLASS_OF = {
     Verdict.FIRED: "fired",
@@ -109,14 +110,15 @@ class _Writer:
     def rows(self, outcome: ActionOutcome) -> Iterator[Row]:
         """The recommendations at and below an action; groups show only where they stop one."""
         if outcome.is_card or not outcome.children or outcome.verdict is not Verdict.FIRED:
-            yield self._row(outcome)
+            yield self._row(outcome, named=outcome.plan.title)
         else:
             for child in outcome.children:
                 yield from self.rows(child)
 
-    def _row(self, outcome: ActionOutcome) -> Row:
+    def _row(self, outcome: ActionOutcome, *, named: Text | None = None) -> Row:
+        """`named` is its name when it has no words of its own, as a group of actions."""
         action, plan = outcome.action, outcome.plan
-        text = action.title or action.description
+        text = action.title or action.description or named
         topic = action.code or plan.topic
         return Row(
             path=outcome.path,
