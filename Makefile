@@ -1,7 +1,7 @@
 # Two commands matter: `make run` starts the service, `make test` proves it.
 PYTHON ?= python3
 VENV   ?= .venv
-PORT   ?= 8080
+PORT   ?= $(or $(CDS_PORT),8080)
 FHIR_PORT ?= 8081
 HAPI_PORT ?= 8082
 WORKBENCH ?= yes

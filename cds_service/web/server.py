@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import shutil
+import socket
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 
 from cds_service import collecting
 from cds_service.authoring.followed_library import FollowedLibrary
+from cds_service.config import ConfigError
 from cds_service.web import LENT_PLACES, create_app, logs, metrics, telemetry
 from cds_service.web.balancing import Connections
 from cds_service.web.reloading import Reloading
@@ -43,8 +45,9 @@ def serve(settings: Settings, *, reload: bool = False) -> None:
 
     Raises:
         ContentErrors: the guideline content has problems; nothing was started.
-        ConfigError: traces were asked for, and what sends them is not installed.
+        ConfigError: nothing can listen at the address, or what sends traces is not installed.
     """
+    _check_address(settings)
     started_by = os.getpid()
     logs.withhold_texts()
     counts = metrics.share_between_processes()
@@ -57,6 +60,22 @@ def serve(settings: Settings, *, reload: bool = False) -> None:
     finally:
         if os.getpid() == started_by:  # a worker that ends comes through here as well
             shutil.rmtree(counts, ignore_errors=True)
+
+
+def _check_address(settings: Settings) -> None:
+    """Gunicorn would try for five seconds, and then tell the system's words in its log."""
+    host, port = settings.host, settings.port
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as tried:
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            tried.bind((host, port))
+    except OSError as error:
+        raise ConfigError(
+            f"cannot listen at CDS_HOST={host}, CDS_PORT={port}: {error.strerror}",
+            hint="another program may have the port: choose another one with CDS_PORT "
+            "(make run PORT=…), and for CDS_HOST an address of this machine",
+        ) from error
 
 
 def _application(settings: Settings, *, reload: bool) -> Reloading:
