@@ -23,11 +23,11 @@ class Arguments:
 
     @classmethod
     def from_query(cls, pairs: Iterable[tuple[str, str]], known: Collection[str]) -> Arguments:
-        """The arguments in a query string; those without a value count as not given."""
+        """The arguments in a query string; those without a value, or blank, are not given."""
         given: dict[str, list[Any]] = {}
         for name, value in pairs:
             _refuse_unknown(name, known)
-            if value:
+            if value.strip():
                 given.setdefault(name, []).append(value)
         return cls(given)
 

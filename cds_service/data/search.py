@@ -127,7 +127,7 @@ class Query:
 
 
 def parse(pairs: Collection[tuple[str, str]], *, lenient: bool = False) -> Query:
-    """The query of a search URL. Parameters without a value count as not given.
+    """The query of a search URL. Parameters without a value, or with a blank one, are not given.
 
     An unknown one is refused by name, unless the client asks for leniency; then it is ignored.
     """
@@ -138,7 +138,7 @@ def parse(pairs: Collection[tuple[str, str]], *, lenient: bool = False) -> Query
             if not lenient:
                 raise _unknown(name)
             continue
-        if not value:
+        if not value.strip():
             continue
         heeded.append((key, value))
         if key in CONTROLS:

@@ -50,6 +50,10 @@ _EXPAND = (
 _VALIDATE = (
     "code", "system", "display", "coding", "codeableConcept", "displayLanguage", "abstract",
 )  # fmt: skip
+_WITHOUT_EFFECT = (
+    "abstract", "activeOnly", "excludeNested", "excludeNotForUI", "excludePostCoordinated",
+)  # fmt: skip
+"""Flags that change nothing here: no set is nested or has codes that are inactive or abstract."""
 PARAMETERS: Mapping[str, tuple[str, ...]] = {
     "/PlanDefinition/$apply": (*_PLAN, *_SUBJECT),
     "/PlanDefinition/{id}/$apply": _SUBJECT,
@@ -124,6 +128,7 @@ class Operations:
     def expand(self, resource_id: str | None = None) -> Response:
         """The ValueSet with the codes that it lists."""
         arguments, value_set = self._value_set(resource_id, _EXPAND)
+        _check_flags(arguments)
         note(value_set=str(value_set.get("id")))
         expanded = self.terminology.expand(
             value_set,
@@ -142,6 +147,7 @@ class Operations:
     def validate_code(self, resource_id: str | None = None) -> Response:
         """Whether a code is in a ValueSet, as Parameters."""
         arguments, value_set = self._value_set(resource_id, _VALIDATE)
+        _check_flags(arguments)
         note(value_set=str(value_set.get("id")))
         found = self.terminology.validate(
             value_set, _codings(arguments), arguments.text("displayLanguage")
@@ -232,6 +238,12 @@ def _arguments(*known: str) -> Arguments:
     return Arguments(given)
 
 
+def _check_flags(arguments: Arguments) -> None:
+    """Refuse what is no boolean also where the answer is the same for both."""
+    for name in _WITHOUT_EFFECT:
+        arguments.flag(name)
+
+
 def _reference(arguments: Arguments, name: str, *types: str) -> str | None:
     """A literal reference to a resource of one of these types, or to an entry of the data."""
     reference = arguments.text(name)
@@ -248,9 +260,32 @@ def _codings(arguments: Arguments) -> list[Mapping[str, Any]]:
     if sum(value is not None for value in (code, coding, concept)) != 1:
         raise problem("code", "one of code (with system), coding and codeableConcept is required")
     if concept is not None:
-        return list(fhir_json.codings(concept))
+        return _of_concept(concept)
     if code is not None:
         coding = {"system": arguments.required("system"), "code": code}
-    if coding is None or not isinstance(coding.get("code"), str):
+    if coding is None or "code" not in coding:
         raise problem("coding", "must have a code")
-    return [coding if display is None else {**coding, "display": display}]
+    coding = coding if display is None else {**coding, "display": display}
+    return [_checked(coding, "coding")]
+
+
+def _of_concept(concept: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The codings of a CodeableConcept; one with a text alone has none and is in no set."""
+    codings = concept.get("coding", [])
+    if not isinstance(codings, list):
+        raise problem("codeableConcept.coding", "must be a list of Codings")
+    if not codings and not isinstance(concept.get("text"), str):
+        raise problem("codeableConcept", "must have a coding or a text")
+    return [
+        _checked(coding, f"codeableConcept.coding[{index}]") for index, coding in enumerate(codings)
+    ]
+
+
+def _checked(coding: object, place: str) -> Mapping[str, Any]:
+    """A Coding whose members are texts; what is none cannot be looked up, and that is no `no`."""
+    if not isinstance(coding, dict):
+        raise problem(place, "must be a Coding")
+    for member in ("system", "version", "code", "display"):
+        if not isinstance(coding.get(member, ""), str):
+            raise problem(f"{place}.{member}", "must be a string")
+    return coding

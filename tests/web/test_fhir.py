@@ -656,6 +656,47 @@ def test_an_expansion_can_be_filtered_and_paged(face):
     assert codes(face.ask("/ValueSet/$expand", url=url, count=0).json) == []
 
 
+@pytest.mark.parametrize("blank", ["filter=%20", "filter=", "count=%20&offset=%09", "filter=+"])
+def test_a_blank_parameter_counts_as_not_given(face, blank):
+    everything = codes(face.get("/ValueSet/VS-LBP/$expand").json)
+    answer = face.get(f"/ValueSet/VS-LBP/$expand?{blank}")
+    assert answer.status == 200, answer.text
+    assert codes(answer.json) == everything
+    assert "parameter" not in answer.json["expansion"]
+
+
+@pytest.mark.parametrize(
+    ("entry", "told"),
+    [
+        ({"name": "codeableConcept", "valueCodeableConcept": {}}, "a coding or a text"),
+        ({"name": "codeableConcept", "valueCodeableConcept": {"coding": []}}, "a coding or a text"),
+        ({"name": "codeableConcept", "valueCodeableConcept": {"coding": "x"}}, "a list of Codings"),
+        ({"name": "codeableConcept", "valueCodeableConcept": {"coding": ["x"]}}, "be a Coding"),
+        (
+            {"name": "codeableConcept", "valueCodeableConcept": {"coding": [{"code": 279039007}]}},
+            "codeableConcept.coding[0].code: must be a string",
+        ),
+        ({"name": "coding", "valueCoding": {"code": 5}}, "coding.code: must be a string"),
+        ({"name": "coding", "valueCoding": {"code": "1", "system": 5}}, "coding.system: must be"),
+        ({"name": "coding", "valueCoding": {"code": "1", "display": []}}, "coding.display: must"),
+        ({"name": "coding", "valueCoding": {"display": "x"}}, "coding: must have a code"),
+    ],
+)
+def test_a_coding_that_is_none_is_told_and_is_no_no(face, entry, told):
+    body = {"resourceType": "Parameters", "parameter": [entry]}
+    answer = face.open("POST", "/ValueSet/VS-LBP/$validate-code", json=body)
+    assert answer.status == 400
+    assert told in answer.text
+
+
+def test_a_concept_with_a_text_alone_is_in_no_set(face):
+    entry = {"name": "codeableConcept", "valueCodeableConcept": {"text": "Low back pain"}}
+    body = {"resourceType": "Parameters", "parameter": [entry]}
+    answer = face.open("POST", "/ValueSet/VS-LBP/$validate-code", json=body).json
+    assert answer["parameter"][0] == {"name": "result", "valueBoolean": False}
+    assert "a concept without a coding" in answer["parameter"][1]["valueString"]
+
+
 @pytest.mark.parametrize(
     ("path", "status", "told"),
     [
@@ -667,6 +708,7 @@ def test_an_expansion_can_be_filtered_and_paged(face):
         ("/ValueSet/VS-LBP/$expand?count=x", 400, "count: must be a whole number"),
         ("/ValueSet/VS-LBP/$expand?count=1&count=2", 400, "count: is given 2 times"),
         ("/ValueSet/VS-LBP/$expand?includeDesignations=x", 400, "must be true or false"),
+        ("/ValueSet/VS-LBP/$expand?activeOnly=x", 400, "activeOnly: must be true or false"),
         ("/ValueSet/VS-LBP/$expand?fliter=x", 400, "did you mean 'filter'"),
         ("/ValueSet/$validate-code?code=x&system=y", 400, "url: required"),
         (f"/ValueSet/$validate-code?url={BASE}/x&code=x&system=y", 404, "is loaded"),
