@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from cds_service.engine.canonicals import DO_NOT_PERFORM
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -20,7 +22,8 @@ class _Kind:
 
     `copied` maps the definition's members to the request's. `subject`, `encounter` and `requester`
     are its members for them, None where it has none; `canonicals` is how many definitions it can
-    name as its origin: none, "one", or a "list".
+    name as its origin: none, "one", or a "list". `product` is the choice element that takes what
+    the definition has as product.
     """
 
     copied: Mapping[str, str]
@@ -30,6 +33,7 @@ class _Kind:
     status: str = "draft"
     intent: str | None = "proposal"
     canonicals: Literal["none", "one", "list"] = "list"
+    product: str | None = None
 
 
 _SHARED = {"priority": "priority", "doNotPerform": "doNotPerform"}
@@ -64,14 +68,11 @@ _KINDS: Mapping[str, _Kind] = {
     ),
     "DeviceRequest": _Kind(
         {"priority": "priority", "code": "codeCodeableConcept", **_TIMING},
+        product="code",
     ),
     "MedicationRequest": _Kind(
-        {
-            **_SHARED,
-            "productCodeableConcept": "medicationCodeableConcept",
-            "productReference": "medicationReference",
-            "dosage": "dosageInstruction",
-        }
+        {**_SHARED, "dosage": "dosageInstruction"},
+        product="medication",
     ),
     "NutritionOrder": _Kind({}, subject="patient", requester="orderer"),
     "ServiceRequest": _Kind(
@@ -95,6 +96,7 @@ _KINDS: Mapping[str, _Kind] = {
         encounter=None,
         intent=None,
         canonicals="none",
+        product="item",
     ),
     "Task": _Kind(
         {
@@ -120,7 +122,9 @@ def instantiate(
     References are relative (`Patient/1`). An Appointment is proposed with the subject as its
     participant, a SupplyRequest delivers to the subject, and a NutritionOrder needs its `dateTime`
     from a dynamic value, because R4 demands these. A CommunicationRequest says what the code says.
-    Dynamic values are the caller's work.
+    A product goes before the code where both would stand in one place. What is not to be done is
+    marked by a modifier extension where the request has no `doNotPerform`. Dynamic values are the
+    caller's work.
     """
     definition = activity.json
     kind_name = str(definition["kind"])
@@ -132,10 +136,12 @@ def instantiate(
         "resourceType": kind_name,
         "id": id_,
         "meta": {"profile": [profile]} if profile else None,
+        "modifierExtension": _prohibition(definition, kind),
         "instantiatesCanonical": origins[kind.canonicals],
         "status": kind.status,
         "intent": kind.intent and definition.get("intent", kind.intent),
         **_copied(definition, kind),
+        **_product(definition, kind),
         kind.subject or "": {"reference": subject},
         kind.encounter or "": {"reference": encounter} if encounter else None,
         kind.requester or "": {"reference": requester} if requester else None,
@@ -152,6 +158,22 @@ def _copied(definition: Mapping[str, Any], kind: _Kind) -> dict[str, Any]:
         is_list = its.endswith("[]") and value is not None
         copied[its.removesuffix("[]")] = [value] if is_list else value
     return copied
+
+
+def _product(definition: Mapping[str, Any], kind: _Kind) -> dict[str, Any]:
+    """The product, as the one type of the element that takes it."""
+    for type_name in ("Reference", "CodeableConcept"):
+        product = definition.get(f"product{type_name}")
+        if kind.product is not None and product is not None:
+            return {f"{kind.product}CodeableConcept": None, f"{kind.product}{type_name}": product}
+    return {}
+
+
+def _prohibition(definition: Mapping[str, Any], kind: _Kind) -> list[dict[str, Any]] | None:
+    """That this is not to be done, for a request that has no member to say so."""
+    if definition.get("doNotPerform") is not True or "doNotPerform" in kind.copied:
+        return None
+    return [{"url": DO_NOT_PERFORM, "valueBoolean": True}]
 
 
 def _demanded(kind_name: str, subject: str, definition: Mapping[str, Any]) -> dict[str, Any]:

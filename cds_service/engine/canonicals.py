@@ -23,6 +23,7 @@ TRANSLATION_REVIEW = f"{_OURS}/translation-review"
 
 ALTERNATIVE_EXPRESSION = f"{_HL7}/cqf-alternativeExpression"
 APPLICABILITY_BEHAVIOR = f"{_HL7}/cqf-applicabilityBehavior"
+DO_NOT_PERFORM = f"{_HL7}/request-doNotPerform"
 MESSAGES = f"{_HL7}/cqf-messages"
 PERTAINS_TO_GOAL = f"{_HL7}/resource-pertainsToGoal"
 QUALITY_OF_EVIDENCE = f"{_HL7}/cqf-qualityOfEvidence"
