@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from cds_service.engine.action_codes import CODES, refusal
 from cds_service.engine.canonicals import (
     ACTION_RESOURCE,
     APPLICABILITY_BEHAVIOR,
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from cds_service.terminology import ValueSets
 
 CONDITION_KINDS = ("applicability", "start", "stop")
-GROUPINGS = ("logical-group", "visual-group", "sentence-group")
 SUMMARY_LIMIT = 139
 """Longest `summary` of a card in characters (CDS Hooks 2.0.1, Card Attributes: under 140)."""
 
@@ -91,7 +91,7 @@ class ActionCompiler:
             title=self._checked(title, element),
             description=description,
             conditions=self._conditions(element, scope),
-            first_match=_is_any(element),
+            first_match=self._is_any(element),
             grouping=self._grouping(element),
             for_each=for_each,
             resource=self._expression_extension(element, ACTION_RESOURCE, scope),
@@ -139,18 +139,22 @@ class ActionCompiler:
                 )
         return title
 
+    def _is_any(self, element: Element) -> bool:
+        """Whether only the first applicable child counts (cqf-applicabilityBehavior `any`)."""
+        extension = element.extension(APPLICABILITY_BEHAVIOR)
+        code = extension.json.get("valueCode") if extension else "all"
+        if extension is not None and code not in ("any", "all"):
+            told = f"cqf-applicabilityBehavior is '{code}', not one of any, all"
+            self.problems.add(extension.problem(told, code="action-code"))
+        return code == "any"
+
     def _grouping(self, element: Element) -> Grouping | None:
-        code = element.string("groupingBehavior")
-        if code is not None and code not in GROUPINGS:
-            self.problems.add(
-                element.problem(
-                    f"groupingBehavior is '{code}', not one of {', '.join(GROUPINGS)}",
-                    "groupingBehavior",
-                    code="grouping",
-                )
-            )
-            return None
-        return code  # type: ignore[return-value]
+        """The grouping behaviour; what is wrong with any code of the action is reported."""
+        for member in CODES.keys() & element.json.keys():
+            told = refusal(member, element.json[member])
+            if told is not None:
+                self.problems.add(element.problem(told, member, code="action-code"))
+        return element.string("groupingBehavior")  # type: ignore[return-value]
 
     def _conditions(self, element: Element, scope: Scope) -> tuple[Condition, ...]:
         compiled = []
@@ -241,8 +245,12 @@ def _reason(coding: Mapping[str, Any]) -> Coded:
 def compile_dynamic_values(
     element: Element, scope: Scope, problems: Problems
 ) -> tuple[DynamicValue, ...]:
-    """The `dynamicValue` entries of an action or an ActivityDefinition."""
-    compiled = []
+    """The `dynamicValue` entries of an action or an ActivityDefinition, behind its `transform`.
+
+    A StructureMap is not evaluated, so what it would make stays out: a request without it would
+    be another one.
+    """
+    compiled = _transform(element, problems)
     for item in element.elements("dynamicValue"):
         path, expression = item.string("path"), item.element("expression")
         if path is None or expression is None:
@@ -255,6 +263,18 @@ def compile_dynamic_values(
         program = None if reason else scope.compile(expression, problems)
         compiled.append(DynamicValue(path, program, reason))
     return tuple(compiled)
+
+
+def _transform(element: Element, problems: Problems) -> list[DynamicValue]:
+    """What keeps an action or an activity with a `transform` from being applied."""
+    if "transform" not in element.json:
+        return []
+    reason = "a transform by a StructureMap is not supported yet"
+    hint = "write what it computes as dynamicValue in text/fhirpath"
+    problems.unsupported.append(
+        element.problem(reason, "transform", code="unsupported-transform", hint=hint)
+    )
+    return [DynamicValue("transform", None, reason)]
 
 
 def coded_in(
@@ -287,9 +307,3 @@ def _repeated(element: Element) -> str | None:
     extension = element.extension(FOR_EACH)
     expression = extension.element("valueExpression") if extension else None
     return expression.string("name") if expression else None
-
-
-def _is_any(element: Element) -> bool:
-    """Whether only the first applicable child counts (cqf-applicabilityBehavior `any`)."""
-    extension = element.extension(APPLICABILITY_BEHAVIOR)
-    return extension is not None and extension.json.get("valueCode") == "any"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cds_service.engine.action_codes import PRIORITIES
 from cds_service.engine.canonicals import QUIET_FOR, QUIETING
 from cds_service.engine.plan_definition import Quieting
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from cds_service.engine.source import Element, Problems
 
 ENCOUNTER = "encounter"
-PRIORITIES = ("routine", "urgent", "asap", "stat")
 
 
 def quieting_in(root: Element, scope: Scope, problems: Problems) -> Quieting | None:

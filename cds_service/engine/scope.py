@@ -72,6 +72,10 @@ class Scope:
     def compile(self, element: Element, problems: Problems, *steps: str | int) -> Expression | None:
         """The expression in `element` (a FHIR Expression), compiled; None when it is a problem."""
         text = element.string("expression")
+        if not _is_fhirpath(element):
+            problem = f"only FHIRPath can stand here, not {element.json['language']}"
+            problems.add(element.problem(problem, "language", code="unsupported-language"))
+            return None
         if text is None:
             problems.add(
                 element.problem("an expression is missing", "expression", code="no-expression")

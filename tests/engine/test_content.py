@@ -222,3 +222,34 @@ def test_an_alternative_in_fhirpath_is_used_in_place_of_cql():
     ]
 
     assert compile_all(plan("p", {"id": "a", "condition": [cql]})).unsupported == ()
+
+
+@pytest.mark.parametrize(
+    ("member", "code"),
+    [
+        ("priority", "high"),
+        ("priority", "STAT"),
+        ("groupingBehavior", "visual"),
+        ("selectionBehavior", "one"),
+        ("requiredBehavior", "should"),
+        ("precheckBehavior", "true"),
+        ("precheckBehavior", True),
+        ("cardinalityBehavior", "many"),
+    ],
+)
+def test_a_code_that_fhir_does_not_have_there_is_refused(member, code):
+    with pytest.raises(ContentErrors) as caught:
+        compile_all(plan("p", {"id": "g", "action": [{"id": "a", "title": "A", member: code}]}))
+
+    (problem,) = caught.value.problems
+    assert problem.code == "action-code"
+    assert problem.where.path == f"PlanDefinition.action[0].action[0].{member}"
+    assert f"{member} is '{code}', not one of " in problem.message
+
+
+@pytest.mark.parametrize("value", [{"valueCode": "first"}, {"valueString": "any"}, {}])
+def test_an_applicability_behavior_that_fhir_does_not_have_is_refused(value):
+    url = "http://hl7.org/fhir/StructureDefinition/cqf-applicabilityBehavior"
+    action = {"id": "g", "extension": [{"url": url, **value}], "action": [{"id": "a"}]}
+
+    assert "action-code" in problems_of(plan("p", action))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 
 import pytest
-from plans import apply_first, compile_all, condition, plan
+from plans import DECISION, apply_first, compile_all, condition, expression_extension, plan
 
-from cds_service.engine import Verdict
+from cds_service.engine import Verdict, request_group
 from cds_service.errors import ContentErrors
 
 ELSEWHERE = "http://fhir.example.net/guides/other"
@@ -111,3 +111,121 @@ def test_a_plan_whose_libraries_and_definitions_are_missing_is_refused_with_all_
     assert len(messages) == 2
     assert any("Library/Logic" in message for message in messages)
     assert any("ActivityDefinition/order" in message for message in messages)
+
+
+OTHERS = (
+    "text/cql",
+    "text/cql-identifier",
+    "text/cql-expression",
+    "text/cql.identifier",
+    "text/cql.expression",
+    "application/x-fhir-query",
+    "application/elm+json",
+)
+
+
+def written(language: str, text: str = "true") -> dict[str, str]:
+    return {"language": language, "expression": text}
+
+
+def activity(**members):
+    return {
+        "resourceType": "ActivityDefinition",
+        "id": "order",
+        "url": f"{ELSEWHERE}/ActivityDefinition/order",
+        "status": "active",
+        "kind": "ServiceRequest",
+        **members,
+    }
+
+
+ALIVE = {"id": "alive", "title": "Alive", "condition": [condition("id = 'p1'")]}
+
+
+@pytest.mark.parametrize("text", ["true", "false", "{}", "'p1'"])
+@pytest.mark.parametrize("language", OTHERS)
+def test_a_condition_in_another_language_is_an_error_whatever_it_would_be_in_ours(language, text):
+    foreign = plan("f", {"id": "a", "title": "A", "condition": [condition(text, language)]}, ALIVE)
+    outcome = apply_first(foreign)
+
+    assert [item.verdict for item in outcome.actions] == [Verdict.ERROR, Verdict.FIRED]
+    assert outcome.actions[0].conditions[0].error == (
+        f"expressions in {language} are not supported yet"
+    )
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_a_condition_in_another_language_deep_in_a_plan_spares_its_parents_and_siblings(language):
+    inner = {"id": "a", "title": "A", "condition": [condition("true", language)]}
+    foreign = plan("f", {"id": "group", "action": [{"id": "g", "action": [inner, ALIVE]}]})
+    outcome = apply_first(foreign)
+
+    verdicts = {item.path.rpartition("/")[2]: item.verdict for item in outcome.walk()}
+    assert verdicts == {
+        "group": Verdict.FIRED,
+        "g": Verdict.FIRED,
+        "a": Verdict.ERROR,
+        "alive": Verdict.FIRED,
+    }
+
+
+@pytest.mark.parametrize("kind", ["start", "stop"])
+@pytest.mark.parametrize("language", OTHERS)
+def test_a_start_or_stop_condition_is_carried_in_any_language(kind, language):
+    told = {"kind": kind, "expression": written(language)}
+    foreign = plan("f", {"id": "a", "title": "A", "condition": [told]})
+    content, outcome = compile_all(foreign), apply_first(foreign)
+    group = request_group.bundle(outcome, DECISION)["entry"][0]["resource"]
+
+    assert content.unsupported == ()
+    assert group["action"][0]["condition"] == [told]
+
+
+@pytest.mark.parametrize("path", ["description", "action.description", "note"])
+@pytest.mark.parametrize("language", OTHERS)
+def test_a_dynamic_value_in_another_language_is_an_error_of_its_action(language, path):
+    value = {"path": path, "expression": written(language)}
+    foreign = plan("f", {"id": "a", "title": "A", "dynamicValue": [value]}, ALIVE)
+    outcome = apply_first(foreign)
+
+    assert [item.verdict for item in outcome.actions] == [Verdict.ERROR, Verdict.FIRED]
+    assert f"expressions in {language} are not supported yet" in outcome.actions[0].note
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_a_dynamic_value_of_an_activity_in_another_language_is_an_error_of_its_actions(language):
+    order = activity(dynamicValue=[{"path": "code.text", "expression": written(language)}])
+    foreign = plan("f", {"id": "a", "title": "A", "definitionCanonical": order["url"]}, ALIVE)
+    outcome = apply_first(foreign, order)
+    content = compile_all(foreign, order)
+
+    assert [item.verdict for item in outcome.actions] == [Verdict.ERROR, Verdict.FIRED]
+    assert [problem.where.path for problem in content.unsupported] == [
+        "ActivityDefinition.dynamicValue[0].expression.language"
+    ]
+
+
+@pytest.mark.parametrize("extension", ["for-each", "action-resource"])
+def test_what_repeats_or_gives_a_resource_is_fhirpath_or_stops_the_load(extension):
+    own = expression_extension(extension, "true", name="n")
+    own["valueExpression"]["language"] = "text/cql"
+
+    with pytest.raises(ContentErrors, match="only FHIRPath can stand here, not text/cql"):
+        compile_all(plan("f", {"id": "a", "title": "A", "extension": [own]}))
+
+
+def test_a_transform_is_refused_per_action_and_named():
+    order = activity(transform=f"{ELSEWHERE}/StructureMap/order")
+    own = {"id": "own", "title": "Own", "transform": f"{ELSEWHERE}/StructureMap/action"}
+    theirs = {"id": "theirs", "title": "Theirs", "definitionCanonical": order["url"]}
+    foreign = plan("f", own, theirs, ALIVE)
+    outcome, content = apply_first(foreign, order), compile_all(foreign, order)
+
+    assert [item.verdict for item in outcome.actions] == [
+        Verdict.ERROR,
+        Verdict.ERROR,
+        Verdict.FIRED,
+    ]
+    assert {problem.code for problem in content.unsupported} == {"unsupported-transform"}
+    assert len(content.unsupported) == 2
+    assert "a transform by a StructureMap is not supported yet" in outcome.actions[1].note
