@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
 
+from cds_service.engine.action_codes import refusal
 from cds_service.engine.activity_definition import instantiate
 from cds_service.engine.dynamic_path import is_of_action
 from cds_service.engine.dynamic_value import set_value
@@ -262,10 +263,23 @@ class _Run:
         for value in action.dynamic_values:
             found = _values(value, evaluation)
             if resource is None or is_of_action(value.path):
-                set_value(changes, value.path, found, kind=ACTION)
+                changes = _changed(action, changes, value.path, found)
             else:
                 set_value(resource, value.path, found)
         return resource, changes
+
+
+def _changed(
+    action: Action, changes: dict[str, Any], path: str, values: list[Any]
+) -> dict[str, Any]:
+    """The members of the request action that differ from the plan's action, one path more set."""
+    changed = {**action.json, **changes}
+    set_value(changed, path, values, kind=ACTION)
+    changed = {key: value for key, value in changed.items() if value is not action.json.get(key)}
+    for told in (refusal(member, value) for member, value in changed.items()):
+        if told is not None:
+            raise EvaluationError(f"'{path}' cannot be set: {told}")
+    return changed
 
 
 def _condition(condition: Condition, evaluation: Evaluation) -> ConditionOutcome:

@@ -84,7 +84,12 @@ class ActionOutcome(NamedTuple):
     @property
     def is_card(self) -> bool:
         """Whether this action is a card of its own, and not a group."""
-        return self.action.grouping is None and self.action.title is not None
+        has_title = self.action.title is not None or "title" in self.changes
+        return self.action.grouping is None and has_title
+
+    def member(self, name: str) -> Any:
+        """A member of the request action: as a dynamic value set it, else as the plan has it."""
+        return self.changes.get(name, self.action.json.get(name))
 
     @property
     def fired(self) -> tuple[ActionOutcome, ...]:

@@ -6,6 +6,7 @@ Source: FHIR R4 PlanDefinition `$apply`, CPG-on-FHIR. Status `draft`; the outer 
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
 
@@ -22,14 +23,21 @@ from cds_service.engine.wording import with_words, worded
 from cds_service.messages import DEFAULT_LANGUAGE, Text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from cds_service.engine.outcome import ActionOutcome, Outcome
 
+_TIMINGS = frozenset(
+    {
+        "timingDateTime", "timingAge", "timingPeriod", "timingDuration", "timingRange",
+        "timingTiming",
+    }
+)  # fmt: skip
+"""The members of the choice element `timing[x]`, of which only one may be there."""
+
 COPIED = (
     "prefix", "title", "description", "textEquivalent", "priority", "code", "documentation",
-    "relatedAction", "timingDateTime", "timingAge", "timingPeriod", "timingDuration",
-    "timingRange", "timingTiming", "type", "groupingBehavior", "selectionBehavior",
+    "relatedAction", *sorted(_TIMINGS), "type", "groupingBehavior", "selectionBehavior",
     "requiredBehavior", "precheckBehavior", "cardinalityBehavior",
 )  # fmt: skip
 """The members that a request action takes over from the plan's action as they are."""
@@ -89,6 +97,42 @@ def _reasons(unsettled: ActionOutcome) -> list[str]:
     return list(dict.fromkeys(reason for reason in found if reason))
 
 
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """The ids of one group's actions: unique in it, where those of a repeated action are several.
+
+    `given` are the ids by those in the plan, `written` the actions with their repetitions.
+    """
+
+    given: dict[str, list[str]] = field(default_factory=dict)
+    written: list[tuple[dict[str, Any], str]] = field(default_factory=list)
+
+    def give(self, id_: object, numbers: str) -> str | None:
+        """The id of an action whose id in the plan is `id_`; None where it has none."""
+        if not isinstance(id_, str):
+            return None
+        self.given.setdefault(id_, []).append(f"{id_}{numbers}")
+        return f"{id_}{numbers}"
+
+    def relate(self) -> None:
+        """Let relations lead to the ids given here; those to what did not apply are taken out."""
+        for action, numbers in self.written:
+            related = [
+                {**relation, "actionId": target}
+                for relation in _objects(action, "relatedAction")
+                for target in self._targets(str(relation.get("actionId")), numbers)
+            ]
+            action.pop("relatedAction", None)
+            if related:
+                action["relatedAction"] = related
+
+    def _targets(self, id_: str, numbers: str) -> list[str]:
+        """What an id of the plan came to: in the same repetition, else in all."""
+        found = self.given.get(id_, [])
+        near = [target for target in found if f"{target}-".startswith(f"{id_}{numbers}-")]
+        return near or found
+
+
 class _Writer:
     """Writes one outcome; `entries` collects what the groups refer to."""
 
@@ -120,9 +164,10 @@ class _Writer:
             group["extension"] = [
                 {"url": PERTAINS_TO_GOAL, "valueReference": _reference(goal)} for goal in goals
             ]
-        actions = [self._action(item) for item in fired]
+        names = _Names()
+        actions = [self._action(item, names) for item in fired]
         if actions:
-            _prune(actions, set(_ids(actions)))
+            names.relate()
             group["action"] = actions
         return group
 
@@ -148,32 +193,32 @@ class _Writer:
         self.entries.extend(goals)
         return goals
 
-    def _action(self, outcome: ActionOutcome) -> dict[str, Any]:
-        """One request action; what it refers to goes to `entries`."""
-        source = outcome.action.json
-        action: dict[str, Any] = {"id": _action_id(outcome)}
-        action["extension"] = [item for item in _objects(source, "extension") if _is_carried(item)]
-        action |= {key: source[key] for key in COPIED if key in source}
-        for member in ("title", "description"):
-            if member in action:
-                action[member] = fill(action[member], outcome.values)
-        action["condition"] = [
-            item for item in _objects(source, "condition") if "expression" in item
-        ]
+    def _action(self, outcome: ActionOutcome, names: _Names, around: str = "") -> dict[str, Any]:
+        """One request action; what it refers to goes to `entries`.
+
+        `around` numbers the repetitions that it stands in.
+        """
+        source, numbers = outcome.action.json, around + _number(outcome)
+        action = {"id": names.give(source.get("id"), numbers)} | _taken_over(outcome)
         participants = (
             self.participants.get(str(item.get("type"))) for item in _objects(source, "participant")
         )
         action["participant"] = [{"reference": item} for item in participants if item]
-        action |= with_words(outcome.changes, DEFAULT_LANGUAGE)
-        self._refer(action, outcome)
-        return {key: value for key, value in action.items() if value not in (None, [], {})}
+        action = _changed(action, with_words(outcome.changes, DEFAULT_LANGUAGE))
+        action["extension"] = [item for item in action["extension"] if _is_carried(item)]
+        self._refer(action, outcome, names, numbers)
+        action = {key: value for key, value in action.items() if value not in (None, [], {})}
+        names.written.append((action, numbers))
+        return action
 
-    def _refer(self, action: dict[str, Any], outcome: ActionOutcome) -> None:
+    def _refer(
+        self, action: dict[str, Any], outcome: ActionOutcome, names: _Names, numbers: str
+    ) -> None:
         """Give the action its resource or its children; both make one child more (rqg-1)."""
         definition = outcome.action.definition
         nested = [item for item in outcome.fired if item.plan is definition]
         children = [
-            self._action(item)
+            self._action(item, names, numbers)
             for item in outcome.fired
             if item.plan is not definition and not _is_hollow_line(item, outcome)
         ]
@@ -181,7 +226,8 @@ class _Writer:
         if resource is None:
             action["action"] = children
         elif children:
-            own = {"id": f"{action['id']}-resource", "resource": resource}
+            own = {"id": action["id"] and f"{action['id']}-resource", "resource": resource}
+            own = {key: value for key, value in own.items() if value is not None}
             action["action"] = [own, *children]
         else:
             action["resource"] = resource
@@ -201,6 +247,27 @@ class _Writer:
         return {"reference": str(uri)} if uri else None
 
 
+def _taken_over(outcome: ActionOutcome) -> dict[str, Any]:
+    """What the request action has from the plan's action; facts stand in its texts."""
+    source = outcome.action.json
+    action: dict[str, Any] = {
+        member: _objects(source, member) for member in ("extension", "modifierExtension")
+    }
+    action |= {key: source[key] for key in COPIED if key in source}
+    for member in ("title", "description"):
+        if member in action:
+            action[member] = fill(action[member], outcome.values)
+    action["condition"] = [item for item in _objects(source, "condition") if "expression" in item]
+    return action
+
+
+def _changed(action: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """The action with what dynamic values set; a new `timing[x]` goes for one of another type."""
+    if not _TIMINGS.isdisjoint(changes):
+        action = {key: value for key, value in action.items() if key not in _TIMINGS}
+    return action | changes
+
+
 def _is_carried(extension: Mapping[str, Any]) -> bool:
     """Whether an extension of the plan's action says something of the request action as well."""
     url = str(extension.get("url"))
@@ -214,9 +281,10 @@ def _is_hollow_line(line: ActionOutcome, group: ActionOutcome) -> bool:
     return is_line and text is not None and not text.is_complete(line.values)
 
 
-def _action_id(outcome: ActionOutcome) -> str:
-    """The action's id, with the number of the repetition when there is one."""
-    return outcome.path.rsplit("/", 1)[-1].replace("[", "-").rstrip("]")
+def _number(outcome: ActionOutcome) -> str:
+    """`-1` for the second repetition of an action; nothing for one that is not repeated."""
+    is_repeated = outcome.action.for_each is not None
+    return f"-{outcome.path.rpartition('[')[2].rstrip(']')}" if is_repeated else ""
 
 
 def _target(definition: Mapping[str, Any]) -> dict[str, Any]:
@@ -235,27 +303,7 @@ def _reference(resource: Mapping[str, Any]) -> dict[str, str]:
     return {"reference": f"{resource['resourceType']}/{resource.get('id')}"}
 
 
-def _prune(actions: list[dict[str, Any]], known: set[str]) -> None:
-    """Take out relations to actions that did not apply, at every level."""
-    for action in actions:
-        related = [item for item in _objects(action, "relatedAction") if _leads_to(item, known)]
-        action.pop("relatedAction", None)
-        if related:
-            action["relatedAction"] = related
-        _prune(action.get("action", []), known)
-
-
-def _leads_to(relation: Mapping[str, Any], known: set[str]) -> bool:
-    return str(relation.get("actionId")) in known
-
-
 def _objects(owner: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
     """The objects of a list member; what is not an object is passed over (lint reports it)."""
     value = owner.get(key)
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
-
-
-def _ids(actions: list[dict[str, Any]]) -> Iterator[str]:
-    for action in actions:
-        yield str(action.get("id"))
-        yield from _ids(action.get("action", []))

@@ -10,11 +10,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
 
-from cds_service.fhirpath import Message
 from cds_service.fhirpath.temporal import parse_date
 from cds_service.hooks import languages, unjudged
 from cds_service.hooks.suggestions import suggestions_of
-from cds_service.messages import Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -30,7 +28,6 @@ SUMMARY_LIMIT = 139
 INDICATORS = ("critical", "warning", "info")
 _INDICATOR_OF = {"routine": "info", "urgent": "warning", "asap": "warning", "stat": "critical"}
 _AT_MOST_ONE = {"at-most-one", "exactly-one"}
-_COMPUTED = Text("{text}", {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +101,7 @@ def _collect(outcomes: Iterable[ActionOutcome], reader: Reader) -> Iterator[Draf
         if grouping == "visual-group":
             drafts = list(_collect(outcome.fired, reader))
             yield from [_merged(drafts, outcome)] if drafts else []
-        elif grouping == "logical-group" or outcome.action.title is None:
+        elif grouping == "logical-group" or languages.said(outcome, "title")[0] is None:
             yield from _collect(outcome.fired, reader)
         elif grouping is None:
             yield _draft(outcome, reader)
@@ -112,42 +109,29 @@ def _collect(outcomes: Iterable[ActionOutcome], reader: Reader) -> Iterator[Draf
 
 def _draft(outcome: ActionOutcome, reader: Reader) -> Draft:
     action, plan = outcome.action, outcome.plan
-    title, title_facts = _text(outcome, "title", action.title)
-    description, facts = _text(outcome, "description", action.description)
+    title, title_facts = languages.said(outcome, "title")
+    description, facts = languages.said(outcome, "description")
     topic = action.code or plan.topic
     full = languages.plain_text(title or plan.title, reader.language, title_facts)
     summary = shortened(full)
     detail: tuple[str, ...] = (full,) if summary != full else ()
     if description is not None:
         detail += (languages.markdown(description, reader.language, facts),)
-    priority = outcome.changes.get("priority", action.json.get("priority"))
     return Draft(
         path=outcome.path,
-        indicator=indicator_of(priority),
+        indicator=indicator_of(outcome.member("priority")),
         summary=summary,
         detail=detail + _lines(outcome, reader),
         source=_source(outcome, topic, reader),
         rules=(topic.code,) if topic else (),
         plans=(plan.versioned,),
         suggestions=tuple(suggestions_of(outcome, reader.decision_id, reader.language)),
-        is_at_most_one=action.json.get("selectionBehavior") in _AT_MOST_ONE,
+        is_at_most_one=outcome.member("selectionBehavior") in _AT_MOST_ONE,
         override_reasons=tuple(_coding(reason, reader) for reason in action.override_reasons),
         links=tuple(_links(outcome, reader)),
         valid_until=(plan.valid_until,) if plan.valid_until else (),
         untranslated=languages.untranslated(outcome, reader.language),
     )
-
-
-def _text(
-    outcome: ActionOutcome, member: str, written: Text | None
-) -> tuple[Text | None, Mapping[str, Any]]:
-    """The text of a member with its facts; one set by a dynamic value is a fact as a whole."""
-    computed = outcome.changes.get(member)
-    if computed is None:
-        return written, outcome.values
-    if isinstance(computed, Message):
-        return computed.text, computed.facts
-    return _COMPUTED, {"text": [computed]}
 
 
 def _lines(outcome: ActionOutcome, reader: Reader) -> tuple[str, ...]:
@@ -161,12 +145,12 @@ def _lines(outcome: ActionOutcome, reader: Reader) -> tuple[str, ...]:
             continue
         lines = []
         for line in _sentences(group):
-            text = line.action.description or line.action.title
-            if text is not None and text.is_complete(line.values):
-                lines.append(f"- {languages.markdown(text, reader.language, line.values)}")
+            text, facts = languages.sentence(line)
+            if text is not None and text.is_complete(facts):
+                lines.append(f"- {languages.markdown(text, reader.language, facts)}")
         if lines:
-            heading = group.action.title
-            head = [languages.markdown(heading, reader.language, group.values)] if heading else []
+            heading, facts = languages.said(group, "title")
+            head = [languages.markdown(heading, reader.language, facts)] if heading else []
             paragraphs.append("\n".join([*head, *lines] if not head else [*head, "", *lines]))
     return tuple(paragraphs)
 
@@ -174,7 +158,7 @@ def _lines(outcome: ActionOutcome, reader: Reader) -> tuple[str, ...]:
 def _sentences(group: ActionOutcome) -> Iterator[ActionOutcome]:
     """The applicable lines of a sentence-group, through nested plans and groups."""
     for child in group.fired:
-        if child.action.description is None and child.action.title is None:
+        if languages.sentence(child)[0] is None:
             yield from _sentences(child)
         else:
             yield child

@@ -6,25 +6,25 @@ Pure. Facts from the chart are escaped: nothing that a chart holds can become ma
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from cds_service.engine.wording import worded
 from cds_service.fhirpath import Message
 from cds_service.locales import LANGUAGES
-from cds_service.messages import DEFAULT_LANGUAGE
+from cds_service.messages import DEFAULT_LANGUAGE, Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from cds_service.engine.outcome import ActionOutcome
-    from cds_service.messages import Text
 
 __all__ = [
-    "DEFAULT_LANGUAGE", "LANGUAGES", "escape", "markdown", "negotiate", "plain_text",
-    "untranslated",
+    "DEFAULT_LANGUAGE", "LANGUAGES", "escape", "markdown", "negotiate", "plain_text", "said",
+    "sentence", "untranslated",
 ]  # fmt: skip
 
 _ALIASES = {"no": "nb", "nn": "nb"}
+_COMPUTED = Text("{text}", {})
 
 _MARKUP = re.compile(r"[\\`*_{}\[\]()<>#+!|~&@]|(?<=:)/|(?<=www)\.", re.IGNORECASE)
 _SPACES = re.compile(r"[\s\u0000-\u001f\u007f-\u009f\u2028\u2029]+")
@@ -60,6 +60,25 @@ def _quality(parameters: str) -> float:
         return min(max(float(value), 0.0), 1.0)
     except ValueError:
         return 0.0
+
+
+def said(
+    outcome: ActionOutcome, member: Literal["title", "description"]
+) -> tuple[Text | None, Mapping[str, Sequence[Any]]]:
+    """This text of an action with its facts; one set by a dynamic value is a fact as a whole."""
+    computed = outcome.changes.get(member)
+    if isinstance(computed, Message):
+        return computed.text, computed.facts
+    if computed is not None:
+        return _COMPUTED, {"text": [computed]}
+    action = outcome.action
+    return (action.title if member == "title" else action.description), outcome.values
+
+
+def sentence(outcome: ActionOutcome) -> tuple[Text | None, Mapping[str, Sequence[Any]]]:
+    """What an action says in one text, with its facts: its description, else its title."""
+    described = said(outcome, "description")
+    return said(outcome, "title") if described[0] is None else described
 
 
 def plain_text(text: Text, language: str, values: Mapping[str, Sequence[Any]]) -> str:

@@ -107,8 +107,8 @@ class _Filter:
 
     def _is_for_encounter(self, outcome: ActionOutcome) -> bool:
         """Whether this card is urgent: its rule is, or the card itself by its priority."""
-        priority = outcome.changes.get("priority", outcome.action.json.get("priority"))
-        return outcome.plan.is_quiet_for_encounter or priority in self.quieting.encounter_only
+        is_urgent = outcome.member("priority") in self.quieting.encounter_only
+        return outcome.plan.is_quiet_for_encounter or is_urgent
 
     def _asks_later(self, override: Override) -> bool:
         return override.reason == self.quieting.later

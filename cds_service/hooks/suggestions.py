@@ -37,14 +37,14 @@ def suggestions_of(
 
 
 def _suggestion(outcome: ActionOutcome, decision_id: UUID, language: str) -> dict[str, Any] | None:
-    title = outcome.action.title
+    title, facts = languages.said(outcome, "title")
     if title is None:
         return None
     suggestion: dict[str, Any] = {
-        "label": languages.plain_text(title, language, outcome.values),
+        "label": languages.plain_text(title, language, facts),
         "uuid": str(uuid5(decision_id, f"suggestion:{outcome.path}")),
     }
-    if outcome.action.json.get("precheckBehavior") == "yes":
+    if outcome.member("precheckBehavior") == "yes":
         suggestion["isRecommended"] = True
     steps = [outcome] if outcome.resource is not None else list(outcome.fired)
     steps = [step for step in steps if step.resource is not None]
@@ -68,12 +68,12 @@ def _kind(outcome: ActionOutcome) -> str:
 
 
 def _action(outcome: ActionOutcome, language: str) -> dict[str, Any]:
-    action, resource = outcome.action, dict(outcome.resource or {})
-    text = action.description or action.title
+    resource = dict(outcome.resource or {})
+    text, facts = languages.sentence(outcome)
     kind = _kind(outcome)
     written: dict[str, Any] = {
         "type": kind,
-        "description": languages.plain_text(text, language, outcome.values)
+        "description": languages.plain_text(text, language, facts)
         if text
         else f"{kind} {resource['resourceType']}",
     }

@@ -215,3 +215,13 @@ def test_without_a_resource_every_path_is_of_the_action() -> None:
     action = entry["resource"]["action"][0]
     assert action["priority"] == "stat"
     assert action["timingDuration"]["code"] == "wk"
+
+
+@pytest.mark.parametrize(
+    ("path", "code"), [("action.priority", "high"), ("action.selectionBehavior", "one")]
+)
+def test_a_code_that_fhir_does_not_have_there_is_not_set(path, code) -> None:
+    (action,) = applied((path, f"'{code}'")).actions
+
+    assert action.verdict is Verdict.ERROR
+    assert f"is '{code}', not one of " in action.note

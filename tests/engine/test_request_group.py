@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import pytest
 from fhir.resources.R4B import get_fhir_model_class
-from plans import BASE, DECISION, apply_first, condition, expression_extension, plan, variable
+from plans import (
+    BASE,
+    DECISION,
+    apply_first,
+    compile_all,
+    condition,
+    expression_extension,
+    plan,
+    situation,
+    variable,
+)
 
 from cds_service import fhir_json
-from cds_service.engine import request_group
+from cds_service.engine import apply, request_group
 
 
 def answer(*resources, practitioner=None, **variables):
@@ -332,3 +342,152 @@ def test_a_line_that_names_a_fact_which_is_not_there_is_left_out():
     (group,) = answer(plan("p", {"id": "a", "title": "A", "action": [lines]}))
 
     assert [line["id"] for line in group["action"][0]["action"][0]["action"]] == ["2"]
+
+
+DO_NOT_PERFORM = "http://hl7.org/fhir/StructureDefinition/request-doNotPerform"
+
+
+@pytest.mark.parametrize(
+    ("kind", "members"),
+    [
+        ("Appointment", {}),
+        ("DeviceRequest", {"code": CODE}),
+        ("NutritionOrder", {"dynamicValue": [computed("dateTime", "today()")]}),
+        ("SupplyRequest", {"code": CODE, "quantity": {"value": 1}}),
+        ("Task", {"code": CODE}),
+    ],
+)
+def test_what_is_not_to_be_done_is_never_a_request_to_do_it(kind, members):
+    definition = activity(kind, doNotPerform=True, **members)
+    _, resource = answer(
+        plan("p", {"id": "a", "definitionCanonical": definition["url"]}), definition
+    )
+
+    assert resource["modifierExtension"] == [{"url": DO_NOT_PERFORM, "valueBoolean": True}]
+
+
+@pytest.mark.parametrize("kind", ["CommunicationRequest", "MedicationRequest", "ServiceRequest"])
+def test_a_request_that_can_says_itself_that_it_is_not_to_be_done(kind):
+    definition = activity(kind, doNotPerform=True, productCodeableConcept=CODE)
+    _, resource = answer(
+        plan("p", {"id": "a", "definitionCanonical": definition["url"]}), definition
+    )
+
+    assert resource["doNotPerform"] is True
+    assert "modifierExtension" not in resource
+
+
+def test_what_may_be_done_is_not_marked():
+    definition = activity("Task", doNotPerform=False)
+    _, resource = answer(
+        plan("p", {"id": "a", "definitionCanonical": definition["url"]}), definition
+    )
+
+    assert "modifierExtension" not in resource
+
+
+@pytest.mark.parametrize(
+    ("kind", "element"),
+    [("DeviceRequest", "code"), ("MedicationRequest", "medication"), ("SupplyRequest", "item")],
+)
+@pytest.mark.parametrize(
+    ("product", "value"),
+    [("CodeableConcept", {"text": "a brace"}), ("Reference", {"reference": "Device/brace"})],
+)
+def test_the_product_of_an_activity_is_what_its_request_asks_for(kind, element, product, value):
+    definition = activity(kind, code=CODE, quantity={"value": 1}, **{f"product{product}": value})
+    _, resource = answer(
+        plan("p", {"id": "a", "definitionCanonical": definition["url"]}), definition
+    )
+
+    asked = {key: item for key, item in resource.items() if key.startswith(element)}
+    assert asked == {f"{element}{product}": value}
+
+
+def test_a_modifier_extension_of_an_action_is_carried():
+    modifier = {"url": "http://example.org/only-if-asked", "valueBoolean": True}
+    (group,) = answer(plan("p", {"id": "a", "title": "A", "modifierExtension": [modifier]}))
+
+    assert group["action"][0]["modifierExtension"] == [modifier]
+
+
+def test_a_dynamic_value_inside_a_member_leaves_the_rest_of_the_member():
+    kept = {"url": "http://example.org/kept", "valueString": "kept"}
+    action = {
+        "id": "a",
+        "title": "A",
+        "code": [CODE],
+        "extension": [kept],
+        "timingTiming": {"repeat": {"frequency": 1, "period": 1, "periodUnit": "d"}},
+        "dynamicValue": [
+            computed("code.text", "'x'"),
+            computed("extension('http://example.org/new').value", "'new'"),
+            computed("timing.ofType(Timing).repeat.frequency", "2"),
+        ],
+    }
+    (group,) = answer(plan("p", action))
+
+    changed = group["action"][0]
+    assert changed["code"] == [{**CODE, "text": "x"}]
+    assert changed["extension"] == [kept, {"url": "http://example.org/new", "valueString": "new"}]
+    assert changed["timingTiming"]["repeat"] == {"frequency": 2, "period": 1, "periodUnit": "d"}
+
+
+def test_a_dynamic_timing_takes_the_place_of_one_of_another_type():
+    action = {
+        "id": "a",
+        "title": "A",
+        "timingDateTime": "2024-06-02",
+        "dynamicValue": [computed("timing.ofType(Period).start", "today()")],
+    }
+    (group,) = answer(plan("p", action))
+
+    assert group["action"][0]["timingPeriod"] == {"start": "2024-06-01"}
+    assert "timingDateTime" not in group["action"][0]
+
+
+def test_a_dynamic_value_does_not_change_the_plan():
+    action = {"id": "a", "title": "A", "code": [CODE]}
+    action["dynamicValue"] = [computed("code.coding.display", "'x'")]
+    source = plan("p", action)
+    content = compile_all(source)
+    compiled = content.plans[source["url"]]
+
+    apply(compiled, situation())
+
+    assert compiled.actions[0].json["code"] == [CODE]
+
+
+def repeated(over: str) -> dict[str, object]:
+    return expression_extension("for-each", over, name=f"n{over[0]}")
+
+
+def test_what_stands_below_a_repeated_action_has_ids_of_its_own():
+    child = {"id": "b", "title": "B", "extension": [repeated("1 | 2")]}
+    action = {"id": "a", "title": "A", "extension": [repeated("3 | 4")], "action": [child]}
+    (group,) = answer(plan("p", action))
+
+    below = [[item["id"] for item in outer["action"]] for outer in group["action"]]
+    assert below == [["b-0-0", "b-0-1"], ["b-1-0", "b-1-1"]]
+
+
+def test_relations_lead_to_the_same_repetition_or_to_all():
+    def related(target):
+        return [{"actionId": target, "relationship": "after", "offsetDuration": {"value": 1}}]
+
+    inner = [{"id": "b", "title": "B"}, {"id": "c", "title": "C", "relatedAction": related("b")}]
+    action = {"id": "a", "title": "A", "extension": [repeated("1 | 2")], "action": inner}
+    last = {"id": "last", "title": "L", "relatedAction": related("a")}
+    (group,) = answer(plan("p", action, last))
+
+    assert [outer["action"][1]["relatedAction"] for outer in group["action"][:2]] == [
+        related("b-0"),
+        related("b-1"),
+    ]
+    assert group["action"][2]["relatedAction"] == related("a-0") + related("a-1")
+
+
+def test_an_action_without_an_id_gets_none():
+    (group,) = answer(plan("p", {"title": "A", "action": [{"title": "B"}]}, {"title": "C"}))
+
+    assert "id" not in str(group["action"])

@@ -505,3 +505,59 @@ def test_a_card_of_a_plan_without_a_code_carries_no_empty_list_of_rules():
 
     assert "rules" not in card["extension"]["org.example.lbp"]
     assert cards.rules_of(card) == ()
+
+
+def computed(path, expression):
+    return {"path": path, "expression": {"language": "text/fhirpath", "expression": expression}}
+
+
+def test_a_card_whose_title_is_computed_alone_is_shown():
+    """Published plans give the texts of an action by dynamic values and nothing else."""
+    action = {"id": "a", "dynamicValue": [computed("action.title", "'Born ' + id")]}
+
+    (card,) = show(plan("p", action))
+
+    assert card["summary"] == "Born p1"
+
+
+def test_what_is_computed_of_a_suggestion_stands_in_it():
+    task = {
+        "resourceType": "ActivityDefinition",
+        "id": "t",
+        "url": f"{BASE}/ActivityDefinition/t",
+        "status": "draft",
+        "kind": "Task",
+    }
+    suggestion = {
+        "id": "s",
+        "title": "Written",
+        "definitionCanonical": task["url"],
+        "dynamicValue": [
+            computed("action.title", "'Computed'"),
+            computed("action.description", "'In full'"),
+            computed("action.precheckBehavior", "'yes'"),
+        ],
+    }
+    action = {
+        "id": "a",
+        "title": "A",
+        "selectionBehavior": "any",
+        "dynamicValue": [computed("selectionBehavior", "'exactly-one'")],
+        "action": [suggestion],
+    }
+
+    (card,) = show(plan("p", action), task)
+
+    assert card["selectionBehavior"] == "at-most-one"
+    (offered,) = card["suggestions"]
+    assert (offered["label"], offered["isRecommended"]) == ("Computed", True)
+    assert offered["actions"][0]["description"] == "In full"
+
+
+def test_a_line_whose_text_is_computed_stands_on_its_card():
+    line = {"id": "l", "dynamicValue": [computed("description", "'Line of ' + id")]}
+    group = {"id": "g", "groupingBehavior": "sentence-group", "action": [line]}
+
+    (card,) = show(plan("p", {"id": "a", "title": "A", "action": [group]}))
+
+    assert "- Line of p1" in card["detail"]
