@@ -5,10 +5,12 @@ What needs the whole package is imported late, so that a part can be tested whil
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,6 +18,11 @@ if TYPE_CHECKING:
     from contract.clients import Client, Server
 
 REPOSITORY = Path(__file__).parent.parent
+IS_LONG = os.environ.get("LBP_LONG_TESTS") == "1"
+
+# The same examples each time, however long one takes: a run finds what the change in it has broken.
+settings.register_profile("repeatable", derandomize=not IS_LONG, deadline=None)
+settings.load_profile("repeatable")
 
 
 @pytest.fixture(scope="session")
