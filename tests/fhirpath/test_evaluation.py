@@ -142,11 +142,11 @@ def test_steps_are_limited() -> None:
 )
 def test_what_grows_without_end_is_stopped(expression) -> None:
     evaluation = Evaluation(variables={"x": list(range(400))}, now=None, max_steps=200_000)
-    started = time.perf_counter()
+    started = time.thread_time()
     with pytest.raises(EvaluationError) as raised:
         compile_expression(expression).evaluate(evaluation, [])
     assert raised.value.code == "budget-exceeded"
-    assert time.perf_counter() - started < 10
+    assert time.thread_time() - started < 10
 
 
 @pytest.mark.parametrize(

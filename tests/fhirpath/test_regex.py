@@ -54,9 +54,9 @@ def test_an_accepted_pattern_is_quick_on_the_longest_text_that_it_accepts(patter
     effort = check(pattern)
     assert isinstance(effort, Effort)
     for text in ("a" * effort.longest_text(), " " * (effort.longest_text() - 1) + "x"):
-        started = time.perf_counter()
+        started = time.thread_time()
         compiled(pattern, None, text).search(text)
-        assert time.perf_counter() - started < 5
+        assert time.thread_time() - started < 5
 
 
 @pytest.mark.requirement("F1")
