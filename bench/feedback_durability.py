@@ -19,7 +19,7 @@ import sys
 import tempfile
 import threading
 import time
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -104,8 +104,9 @@ def _kill(parent: int, every_s: float, done: threading.Event, counts: dict[str, 
     while not done.wait(every_s):
         children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
         for child in children:
-            os.kill(int(child), signal.SIGKILL)
-            counts["kills"] += 1
+            with suppress(ProcessLookupError):  # it ended by itself
+                os.kill(int(child), signal.SIGKILL)
+                counts["kills"] += 1
 
 
 def _send(place: str, numbers: range, counts: dict[str, int]) -> None:
