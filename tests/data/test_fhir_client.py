@@ -224,11 +224,13 @@ def test_a_server_without_tls_behind_an_https_url_is_not_trusted(
 def hanging(reader: FhirReader, stub: FhirStub) -> FhirServer:
     """A server that has kept many reads waiting."""
     stub.faults["Condition"] = fhir_stub.hang
-    soon = Deadline(LATE_S + 0.3)
+
+    def read(_: int) -> str | None:
+        """As long as a thread that starts late needs to be late itself."""
+        return fetch(reader, stub, deadline=Deadline(LATE_S + 0.5)).failure
+
     with ThreadPoolExecutor(MOST_LATE) as calls:
-        failures = list(
-            calls.map(lambda _: fetch(reader, stub, deadline=soon).failure, range(MOST_LATE))
-        )
+        failures = list(calls.map(read, range(MOST_LATE)))
     assert failures == [LATE] * MOST_LATE
     return FhirServer(stub.base, "t0ken")
 

@@ -264,7 +264,7 @@ def test_the_address_that_was_checked_is_the_one_that_is_connected_to(
     resolving(monkeypatch, "192.0.2.1", "127.0.0.1")
     listed = Endpoint(LISTED, (ip_network("192.0.2.0/24"),))
     with FhirReader(AllowList((listed,))) as reader:
-        reader.fetch(FhirServer(LISTED, "t0ken"), "Patient/p1", Deadline(0.2))
+        reader.fetch(FhirServer(LISTED, "t0ken"), "Patient/p1", Deadline(2))
 
     assert {address[0] for address in connections} <= {"192.0.2.1"}
     assert connections
