@@ -102,7 +102,8 @@ def with_retention_of_urine(body):
 
 
 @pytest.mark.requirement("FB-18", "CARD-2", "SUG-3")
-def test_a_card_that_was_sent_is_known_and_another_is_not(own, path, address, message):
+def test_a_card_that_was_sent_is_known_and_another_is_not(own, path, address, message, monkeypatch):
+    monkeypatch.setattr("cds_service.store._OWN_DECISIONS_WITHIN_S", 30.0)
     body = with_retention_of_urine(message())
     (card, *_) = own.post(address(), body).json["cards"]
     for uuid in (card["uuid"], "123456"):

@@ -63,6 +63,7 @@ def test_when_too_many_wait_the_next_is_refused(tmp_path):
     (tmp_path / "var").write_text("a file where the folder should be")
     store = Store(f"sqlite:///{tmp_path}/var/cds.sqlite3", most_waiting=3)
     assert [store.record(decision(number)) for number in range(5)] == [True] * 3 + [False] * 2
+    store.close(timeout_s=0)
 
 
 @pytest.mark.requirement("B3")
@@ -90,7 +91,8 @@ def test_one_that_cannot_be_written_does_not_hold_up_the_others(open_store, rows
     assert lost == [1]
 
 
-def test_those_that_come_soon_after_a_batch_are_written_together(tmp_path):
+def test_those_that_come_soon_after_a_batch_are_written_together(monkeypatch):
+    monkeypatch.setattr("cds_service.store.decision_writer._APART_S", 60)  # until the flush
     batches, first = [], threading.Event()
 
     def write(batch):

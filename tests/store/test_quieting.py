@@ -35,9 +35,13 @@ def database(request, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def application(database):
-    opened = client_with(DATABASE_URL=database)
-    yield opened
-    opened.app.extensions["store"].close()
+    """The service, which gives its database time: a busy machine is no late database."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("cds_service.hooks.service.RECALL_WITHIN_S", 30.0)
+        patch.setattr("cds_service.store._OWN_DECISIONS_WITHIN_S", 30.0)
+        opened = client_with(DATABASE_URL=database)
+        yield opened
+        opened.app.extensions["store"].close()
 
 
 _numbers = count(1)

@@ -122,6 +122,7 @@ def test_the_order_of_suggestions_does_not_make_another_event(store):
 @pytest.mark.requirement("FB-18")
 def test_a_card_that_this_service_never_sent_is_kept_and_flagged(store, path):
     store.record(decision())
+    assert store.flush(20)
     store.add_feedback(SENDER, [overridden(), overridden("123456")], received=NOW)
     store.add_feedback(Sender("another-service"), [overridden()], received=NOW)
     flags = rows(path, "select service, card, unknown_card from feedback order by rowid")
