@@ -58,7 +58,7 @@ def test_of_many_uses_of_a_token_over_four_processes_one_counts(trusting: Server
     with ThreadPoolExecutor(8) as pool:
         answers = list(
             pool.map(
-                lambda _: trusting.open("POST", VIEW, json={}, headers=headers).status, range(50)
+                lambda _: trusting.insist("POST", VIEW, json={}, headers=headers).status, range(50)
             )
         )
 

@@ -90,7 +90,7 @@ def test_of_both_at_once_one_takes_the_token(replicas, message):
     token = signed()
     with ThreadPoolExecutor(8) as pool:
         answers = pool.map(
-            lambda number: replicas[number % 2].open(
+            lambda number: replicas[number % 2].insist(
                 "POST", SERVICE, json=message(), headers=token
             ),
             range(16),

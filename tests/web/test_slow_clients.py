@@ -8,7 +8,7 @@ import socket
 from contextlib import ExitStack, closing
 
 import pytest
-from contract.clients import serving
+from contract.clients import PATIENCE_S, serving
 
 from cds_service.web.gathering import MOST_BYTES, Gathering
 
@@ -82,7 +82,7 @@ def test_a_full_process_refuses_at_once_answers_probes_and_goes_on(tmp_path, mes
     chunked = CALL + b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{"
     with (
         closing(serving(tmp_path, WORKERS="1", THREADS="1", QUEUE="0")) as servers,
-        closing(http.client.HTTPConnection(next(servers).place, timeout=10)) as client,
+        closing(http.client.HTTPConnection(next(servers).place, timeout=PATIENCE_S)) as client,
     ):
 
         def ask(method, path, content=b""):
@@ -90,7 +90,7 @@ def test_a_full_process_refuses_at_once_answers_probes_and_goes_on(tmp_path, mes
             answer = client.getresponse()
             return answer.status, answer.headers, answer.read()
 
-        with socket.create_connection((client.host, client.port), timeout=10) as wire:
+        with socket.create_connection((client.host, client.port), timeout=PATIENCE_S) as wire:
             wire.sendall(chunked)
             while ask("GET", "/cds-services")[0] == 200:
                 pass
@@ -120,7 +120,9 @@ def test_many_slow_clients_keep_nobody_waiting(tmp_path, message, address, sent)
         server = next(servers)
         host, port = server.place.split(":")
         for _ in range(50):
-            wire = slow.enter_context(socket.create_connection((host, int(port)), timeout=10))
+            wire = slow.enter_context(
+                socket.create_connection((host, int(port)), timeout=PATIENCE_S)
+            )
             wire.sendall(sent)
         for _ in range(5):
             assert server.open("POST", address(), json=body).status == 200
@@ -137,7 +139,7 @@ def test_a_request_in_pieces_is_answered(server, message, address):
     ).encode()
     whole = head + content
     host, port = server.place.split(":")
-    with socket.create_connection((host, int(port)), timeout=10) as wire:
+    with socket.create_connection((host, int(port)), timeout=PATIENCE_S) as wire:
         wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for start in range(0, len(whole), 37):
             wire.sendall(whole[start : start + 37])
@@ -151,7 +153,7 @@ def test_a_request_in_pieces_is_answered(server, message, address):
 def test_two_requests_in_one_go_are_both_answered(server):
     request = b"GET /health HTTP/1.1\r\nHost: x\r\n"
     host, port = server.place.split(":")
-    with socket.create_connection((host, int(port)), timeout=10) as wire:
+    with socket.create_connection((host, int(port)), timeout=PATIENCE_S) as wire:
         wire.sendall(request + b"\r\n" + request + b"Connection: close\r\n\r\n")
         said = b""
         while part := wire.recv(4096):
