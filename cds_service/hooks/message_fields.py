@@ -23,6 +23,8 @@ _TIMESTAMP = re.compile(
     r"\d{4}-\d\d-\d\d(?:[Tt ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:[Zz]|[+-]\d\d:?\d\d)?)?", re.ASCII
 )
 _NOT_BLANK = r"\S"
+MOST_ITEMS = 1000
+"""Items of an array in one message: what one call checks, and stores in one transaction."""
 
 
 class Member(fields.Field[Any]):
@@ -307,16 +309,29 @@ class Seconds(Member):
 
 
 class ListOf(fields.List[Any], Member):
-    """An array, each item of which is the `inner` member."""
+    """An array, each item of which is the `inner` member; one of more items is not looked at."""
 
-    def __init__(self, inner: Member, expected: str, *, required: bool = False) -> None:
+    def __init__(
+        self, inner: Member, expected: str, *, required: bool = False, most: int = MOST_ITEMS
+    ) -> None:
         super().__init__(
-            inner, required=required, allow_none=not required, error_messages=_messages(expected)
+            inner,
+            required=required,
+            allow_none=not required,
+            error_messages=_messages(expected)
+            | {"many": f"must hold at most {most} items in one message"},
         )
+        self._most = most
+
+    def _deserialize(self, value: Any, *about: Any, **options: Any) -> list[Any]:
+        if isinstance(value, list) and len(value) > self._most:
+            raise self.make_error("many")
+        return super()._deserialize(value, *about, **options)
 
     def accepts(self) -> JsonSchema:
         """An array of what the inner member accepts."""
-        return {"type": "array", "items": cast("Member", self.inner).json_schema()}
+        items = cast("Member", self.inner).json_schema()
+        return {"type": "array", "maxItems": self._most, "items": items}
 
 
 def id_of(resource_type: str, *, required: bool) -> Text:

@@ -33,6 +33,7 @@ from cds_service.hooks.message_fields import (
 from cds_service.store import FeedbackItem
 
 _MOST_PROBLEMS = 20  # named in one error; further ones are counted
+_MOST_SUGGESTIONS = 50  # of one card
 
 _EPIC_REASON = "com.epic.cdshooks.feedback.overrideReason."
 _EPIC_FHIR_VERSION = "com.epic.cdshooks.request.fhir-version"
@@ -183,6 +184,7 @@ _ENTRY: Mapping[str, Member] = {
     "acceptedSuggestions": ListOf(
         Object(required=True, members={"id": Text(required=True)}),
         "an array of objects with an id",
+        most=_MOST_SUGGESTIONS,
     ),
     "overrideReason": Object(members=_REASON),
     "overrideReasons": Object(members=_REASON),
