@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+"""Folders of its own in which nginx keeps what does not fit into its memory."""
 _UP_WITHIN_S = 20
 
 
@@ -42,10 +44,7 @@ def running(folder: Path, servers: str, port: int) -> Iterator[None]:
     program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
     if program is None:
         pytest.skip("nginx is not installed")
-    temporary = "".join(
-        f"{name}_temp_path {folder}/{name};\n"
-        for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
+    temporary = "".join(f"{name}_temp_path {folder}/{name};\n" for name in TEMPORARY)
     user = "user root;\n" if os.geteuid() == 0 else ""
     whole = folder / "nginx.conf"
     whole.write_text(

@@ -116,6 +116,19 @@ def test_an_old_tls_is_refused_by_the_proxy(proxy: Proxy, newest: ssl.TLSVersion
     assert refused.value.reason == "TLSV1_ALERT_PROTOCOL_VERSION"
 
 
+@pytest.mark.requirement("J2", "SEC-1")
+@pytest.mark.parametrize("cipher", ["ECDHE-ECDSA-AES128-SHA", "ECDHE-ECDSA-AES256-SHA384"])
+def test_a_cipher_of_the_old_kind_is_refused_by_the_proxy(proxy: Proxy, cipher: str) -> None:
+    context = proxy.context()
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(cipher)
+
+    with pytest.raises(ssl.SSLError) as refused:
+        proxy.open("GET", "/health", context=context)
+
+    assert "HANDSHAKE_FAILURE" in str(refused.value.reason)
+
+
 @pytest.mark.requirement("H1", "H3")
 @pytest.mark.parametrize(
     "path",
@@ -152,6 +165,20 @@ def test_a_body_that_the_proxy_refuses_is_answered_with_an_outcome(proxy: Proxy)
 
     assert (status, told["Content-Type"]) == (413, "application/json")
     assert json.loads(body)["resourceType"] == "OperationOutcome"
+
+
+@pytest.mark.requirement("H1", "PHI-3")
+def test_a_large_chart_is_written_to_no_file_of_the_proxy(
+    tmp_path: Path, behind: Server, port: int, message
+) -> None:
+    body = json.dumps(message()).encode() + b" " * 4_000_000
+    with tls_proxy.running(tmp_path, nginx_process.free_port(), behind.place) as without_files:
+        for folder in nginx_process.TEMPORARY:
+            (tmp_path / folder).rmdir()
+
+        status, _, answer = without_files.open("POST", VIEW, body, headers(port, VIEW))
+
+    assert (status, json.loads(answer)) == (200, {"cards": []})
 
 
 @pytest.mark.requirement("RESP-7", "RESP-9")
