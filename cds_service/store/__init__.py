@@ -185,7 +185,9 @@ class Store:
     def prune(self, before: datetime) -> dict[str, int]:
         """Delete what is older than this moment; how many decisions and how much feedback."""
         with self.database.writing(_LONG_PATIENCE_MS) as connection:
-            return retention.prune(connection, before)
+            deleted = retention.prune(connection, before)
+        self.database.forget_deleted(retention.FORGET_WITHIN_MS)
+        return deleted
 
     def decisions(self, *, requests: bool = False) -> Iterator[dict[str, Any]]:
         """Every decision with its cards, oldest first, as plain values.

@@ -117,6 +117,26 @@ class Database:
         if self._file != self._file_in_place():
             raise StoreUnavailable("the database file was moved or deleted while it was written")
 
+    def forget_deleted(self, patience_ms: int) -> None:
+        """Empty the write-ahead log of a SQLite file, which still holds what was deleted since.
+
+        When others read or write all that time, the next time does it.
+
+        Raises:
+            StoreUnavailable: the file cannot be written.
+        """
+        if self.url.get_backend_name() != "sqlite":
+            return
+        try:
+            connection = self.engine.raw_connection()
+            try:
+                _settle(connection, patience_ms, _DURABLE)
+                connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
+            finally:
+                connection.close()  # back to the others that are idle
+        except (SQLAlchemyError, sqlite3.Error) as error:
+            raise StoreUnavailable("the database does not take writes now") from error
+
     @contextmanager
     def reading(self, patience_ms: int) -> Iterator[Connection]:
         """A transaction that only reads.
@@ -236,10 +256,14 @@ def _from_json(text: str | bytes) -> Any:
 
 
 def _set_up(connection: Any, _record: object) -> None:
-    """Readers do not wait for the writer (WAL); Python begins no transactions of its own."""
+    """Readers do not wait for the writer (WAL); Python begins no transactions of its own.
+
+    What is deleted is overwritten: comments and kept requests are patient data.
+    """
     connection.isolation_level = None
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA secure_delete = ON")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()
 

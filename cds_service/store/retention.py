@@ -25,6 +25,8 @@ _EVERY = timedelta(days=1)
 _LOOK_EVERY = timedelta(hours=1)
 _PART = timedelta(days=1)  # what one transaction deletes, so that nobody waits long behind it
 _PATIENCE_MS = 60_000
+FORGET_WITHIN_MS = 500
+"""How long the log of a SQLite file waits for its readers to be emptied; writers wait meanwhile."""
 _TASK = "prune"
 
 
@@ -73,8 +75,10 @@ class Pruner:
                 with self._database.writing(_PATIENCE_MS) as connection:
                     oldest = _oldest(connection)
                     if oldest is None or oldest >= limit:
-                        return
+                        break
                     prune(connection, min(oldest + _PART, limit))
+            if is_ours:
+                self._database.forget_deleted(FORGET_WITHIN_MS)
         except StoreUnavailable:  # the database is away; another day will do
             return
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -78,6 +79,27 @@ def test_a_kept_request_goes_with_its_decision(either_store, rows_of):
     assert either_store.flush()
     prune(either_store)
     assert rows_of("select decision_id from decision_request") == [("decision-1",)]
+
+
+@pytest.mark.requirement("B7")
+@pytest.mark.parametrize(
+    "command", [prune, lambda store: store.prune(NOW)], ids=["daily", "by hand"]
+)
+def test_what_was_deleted_is_in_no_file_of_the_database(tmp_path, command):
+    store = Store(f"sqlite:///{tmp_path}/cds.sqlite3")
+    old = NOW - timedelta(days=400)
+    for comment in ("canary", "canary" * 5000):
+        item = FeedbackItem(f"card-{len(comment)}", "overridden", old, comment=comment)
+        store.add_feedback(Sender(SERVICE), [item], received=old)
+    with sqlite3.connect(tmp_path / "cds.sqlite3") as other:  # a process that goes on
+        other.execute("select count(*) from feedback").fetchall()
+        assert any(b"canary" in file.read_bytes() for file in tmp_path.iterdir())
+
+        command(store)
+
+        assert [file.name for file in tmp_path.iterdir() if b"canary" in file.read_bytes()] == []
+    other.close()
+    store.close()
 
 
 def test_a_second_process_deletes_nothing_on_the_same_day(open_store, add, kept, either_store):
