@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from contract import wire
@@ -86,3 +87,17 @@ def test_every_process_tells_the_sums_of_all(tmp_path, address, message):
         }
 
         assert told == {20}
+
+
+@pytest.mark.slow
+@pytest.mark.requirement("B3")
+def test_the_counts_lie_in_memory_where_no_disk_can_be_full(tmp_path):
+    memory = Path("/dev/shm")
+    if not memory.is_dir():
+        pytest.skip("this system has no folder in memory")
+    with closing(serving(tmp_path)) as servers:
+        server = next(servers)
+        folder = f"cds-metrics-{server.process.pid}-*"
+        assert len(list(memory.glob(folder))) == 1
+        assert list(tmp_path.glob("cds-metrics-*")) == []
+    assert list(memory.glob(folder)) == []
