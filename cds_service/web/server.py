@@ -136,6 +136,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             "loglevel": "warning",
             "logger_class": ServerLog,
             "control_socket_disable": True,
+            "forwarder_headers": "",  # no header says where the application begins
             "when_ready": self._announce,
             "pre_fork": self._seat,
             "post_fork": self._follow,

@@ -8,6 +8,7 @@ what was wrong, because addresses and headers may hold patient data (RESP-9, PHI
 from __future__ import annotations
 
 import contextlib
+import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -30,6 +31,8 @@ _STATUS: dict[type[Exception], int] = {
     http_errors.UnsupportedTransferCoding: 501,
     http_errors.ParseException: 400,
 }
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]+)(:[0-9]*)?")
+_ABSOLUTE = re.compile(r"https?://([^/?#]*)", re.IGNORECASE)
 
 
 class ServerLog(Logger):  # type: ignore[misc]  # gunicorn has no types
@@ -44,6 +47,22 @@ class ServerLog(Logger):  # type: ignore[misc]  # gunicorn has no types
 
 class Worker(GatheringWorker):
     """The worker whose refusals are OperationOutcomes."""
+
+    def handle_request(self, req: Any, conn: Any) -> Any:
+        """Answer a request that says for which host it is."""
+        _settle_host(req)
+        return super().handle_request(req, conn)
+
+    def _keepalive_after(self, conn: Any, keepalive: Any) -> bool:
+        """Whether another request may follow an answer.
+
+        What is wrong with the rest of a body that nobody read is told by closing: a second answer
+        to one request would be taken for that to the next one.
+        """
+        try:
+            return bool(super()._keepalive_after(conn, keepalive))
+        except http_errors.ParseException:
+            return False
 
     def handle_error(  # req and addr may tell who asked
         self,
@@ -62,6 +81,27 @@ class Worker(GatheringWorker):
             self.log.warning("not a usable HTTP request: %s", type(exc).__name__)
         with contextlib.suppress(OSError):
             client.sendall(refusal(status, told_as))
+
+
+def _settle_host(req: Any) -> None:
+    """Leave one host, that of an absolute address before the header's (RFC 9112, 3.2).
+
+    A proxy that reads another one than we do may take an answer for that of another site.
+
+    Raises:
+        InvalidRequestLine: the address is an absolute one of something else than HTTP.
+        InvalidHeader: no host is named, or one that cannot be. HTTP/1.0 need not name any.
+    """
+    hosts = [value for name, value in req.headers if name == "HOST"]
+    is_named = bool(hosts) or req.version < (1, 1)
+    if req.method != "CONNECT" and not req.uri.startswith(("/", "*")):
+        absolute = _ABSOLUTE.match(req.uri)
+        if absolute is None:
+            raise http_errors.InvalidRequestLine("the address")
+        hosts.append(absolute[1])
+        req.headers = [pair for pair in req.headers if pair[0] != "HOST"] + [("HOST", absolute[1])]
+    if not is_named or not all(map(_HOST.fullmatch, hosts)):
+        raise http_errors.InvalidHeader("HOST", req=req)
 
 
 def refusal(status: int, outcome_id: str) -> bytes:
