@@ -18,14 +18,20 @@ from functools import partial
 from selectors import EVENT_READ
 from typing import TYPE_CHECKING, Any
 
+from gunicorn.http.errors import NoMoreData  # type: ignore[import-untyped]
+from gunicorn.http.unreader import SocketUnreader  # type: ignore[import-untyped]
+
 from cds_service.web.admission import ALWAYS_ADMITTED
 from cds_service.web.balancing import BalancedWorker
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cds_service.web.admission import Admission
 
 WHOLE_WITHIN_S = 20
-"""Seconds in which a request must be there; the connection is closed then."""
+"""Seconds in which a request must be there; the connection is closed then. A thread that reads the
+rest of a large one has as long again."""
 
 STALLED_S = 10
 """Seconds without a byte, either way, after which a thread gives a connection up."""
@@ -92,6 +98,21 @@ class Gathering:
         """The request line and the headers; empty while they are not all there."""
         end = self.received.find(_END_OF_HEAD)
         return self.received[: end + len(_END_OF_HEAD)] if end >= 0 else bytearray()
+
+
+class InTime(SocketUnreader):  # type: ignore[misc]  # gunicorn has no types
+    """Reads from a client until a moment: one that sends a little now and then holds no thread."""
+
+    def __init__(self, client: Any, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(client)
+        self._clock = clock
+        self.until = float("inf")
+
+    def chunk(self, size_hint: int | None = None) -> Any:
+        """What comes next; after the moment it is as if the client had gone."""
+        if self._clock() >= self.until:
+            raise NoMoreData
+        return super().chunk(size_hint)
 
 
 def _from_now() -> float:
@@ -194,6 +215,8 @@ class GatheringWorker(BalancedWorker):
             conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, patience)
             conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, patience)
             conn.init()
+            conn.parser.unreader = InTime(conn.sock)
+        conn.parser.unreader.until = _from_now()
         received, conn.received = getattr(conn, "received", b""), b""
         conn.parser.unreader.unread(received)
         return super().handle(conn)

@@ -9,8 +9,9 @@ from contextlib import ExitStack, closing
 
 import pytest
 from contract.clients import PATIENCE_S, serving
+from gunicorn.http.errors import NoMoreData
 
-from cds_service.web.gathering import MOST_BYTES, Gathering
+from cds_service.web.gathering import MOST_BYTES, Gathering, InTime
 
 HEAD = b"POST / HTTP/1.1\r\nHost: x\r\n"
 
@@ -148,6 +149,22 @@ def test_a_request_in_pieces_is_answered(server, message, address):
             said += part
     assert said.startswith(b"HTTP/1.1 200 ")
     assert said.endswith(b'{"cards":[]}')
+
+
+@pytest.mark.requirement("A7")
+def test_a_thread_reads_no_longer_than_it_has_time_for():
+    """However often something comes: it is what holds the thread."""
+    times = iter([0.0, 9.0, 18.0, 20.0])
+    client, ours = socket.socketpair()
+    with client, ours:
+        reading = InTime(ours, lambda: next(times))
+        reading.until = 20.0
+        for _ in range(3):
+            client.sendall(b"x")
+            assert reading.chunk() == b"x"
+        client.sendall(b"x")
+        with pytest.raises(NoMoreData):
+            reading.chunk()
 
 
 def test_two_requests_in_one_go_are_both_answered(server):
