@@ -144,9 +144,20 @@ def _place(url: str) -> _Place | None:
     host = parts.hostname
     if parts.scheme not in _PORTS or not host or {"@", "%"} & set(parts.netloc):
         return None
-    if {".", ".."} & set(re.split(r"[/\\]", unquote(parts.path))):
+    if _leads_up(parts.path):
         return None
     return _Place(parts.scheme, host, port or _PORTS[parts.scheme], parts.path)
+
+
+def _leads_up(path: str) -> bool:
+    """Whether a server may find a dot segment in a path.
+
+    Some proxies and containers decode twice, take a backslash for a slash, or drop what follows a
+    semicolon before they look: `/fhir/..;/admin` is `/admin` to them.
+    """
+    decoded = unquote(unquote(path))
+    names = (segment.partition(";")[0] for segment in re.split(r"[/\\]", decoded))
+    return not {".", ".."}.isdisjoint(names)
 
 
 def _needs_tls(url: str) -> bool:

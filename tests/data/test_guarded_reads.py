@@ -117,6 +117,8 @@ HOSTILE = [
     "https://ehr.example.org/fhir/..%2fadmin",
     "https://ehr.example.org/fhir/..%5cadmin",
     "https://ehr.example.org/fhir/./x",
+    "https://ehr.example.org/fhir/..;/admin",
+    "https://ehr.example.org/fhir/%252e%252e/admin",
     "https://ehr.example.org/x/../fhir",
     "https://ehr.example.org//fhir",
     "https://ehr.example.org/%66hir",
