@@ -105,16 +105,23 @@ def _token_value(token: str, context: Mapping[str, Any]) -> str | None:
 
 
 def _source(token: str) -> str:
+    if token == "context.userId":  # noqa: S105  the name of a prefetch token
+        return "a user in context.userId"
     if token in _TYPE_OF_USER_TOKEN:
         return f"a {_TYPE_OF_USER_TOKEN[token]} in context.userId"
     return token
 
 
 def _user(context: Mapping[str, Any]) -> tuple[str, str] | None:
-    """Type and id in `context.userId`; None when it is not of the form `Type/id`."""
+    """Type and id in `context.userId`; None when it is not of the form `Type/id`.
+
+    Nor when the type is none of a user: the token of a call opens nothing else (OUT-2).
+    """
     value = context.get("userId")
     match = _REFERENCE.fullmatch(value) if isinstance(value, str) else None
-    return (match[1], _bare_id(match[2], "userId")) if match else None
+    if match is None or match[1] not in _TYPE_OF_USER_TOKEN.values():
+        return None
+    return match[1], _bare_id(match[2], "userId")
 
 
 def _bare_id(value: Any, field: str) -> str:

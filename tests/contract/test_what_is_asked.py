@@ -66,3 +66,17 @@ def test_only_what_the_templates_name_is_read(tmp_path, message, address, servic
     assert {seen.method for seen in stub.seen} == {"GET"}
     assert stub.seen
     assert set(stub.paths()) <= filled
+
+
+@pytest.mark.requirement("D6", "OUT-2", "HK-2")
+@pytest.mark.parametrize("user", ["AuditEvent/1", "Binary/1", "Observation/1", "metadata"])
+def test_what_is_no_user_is_not_read_as_one(tmp_path, message, address, user):
+    client = client_with(DATABASE_URL=f"sqlite:///{tmp_path}/cds.sqlite3", OPEN_FHIR_SERVERS="yes")
+    body = message(prefetch={})
+    body["context"]["userId"] = user
+    patient = {"resourceType": "Patient", "id": "p", "birthDate": "1980-01-01"}
+    with FhirStub([patient]) as stub:
+        body["fhirServer"] = stub.base
+        assert client.post(address(), body).status == 200
+    assert stub.seen
+    assert user not in stub.paths()

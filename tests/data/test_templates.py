@@ -58,8 +58,10 @@ def test_tokens_are_replaced_by_encoded_values(
     [
         ("Encounter/{{context.encounterId}}", {}, "context.encounterId"),
         ("Encounter/{{context.encounterId}}", {"encounterId": None}, "context.encounterId"),
-        ("{{context.userId}}", {}, "context.userId"),
-        ("{{context.userId}}", {"userId": "dummy"}, "context.userId"),
+        ("{{context.userId}}", {}, "a user in context.userId"),
+        ("{{context.userId}}", {"userId": "dummy"}, "a user in context.userId"),
+        ("{{context.userId}}", {"userId": "AuditEvent/1"}, "a user in context.userId"),
+        ("{{context.userId}}", {"userId": "practitioner/1"}, "a user in context.userId"),
         ("X/{{userPractitionerId}}", {"userId": "Patient/1"}, "a Practitioner in context.userId"),
         ("X?y={{context.selections}}", {"selections": ["a"]}, "context.selections"),
         ("X?y={{context.flag}}", {"flag": True}, "context.flag"),
