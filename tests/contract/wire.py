@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import http.client
+import io
 import json
 import socket
 from contextlib import suppress
@@ -11,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from schemas import checker
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from contract.clients import Server
 
 JSON = b"Content-Type: application/json\r\n"
@@ -31,8 +35,7 @@ class Reply:
 
     @property
     def text(self) -> str:
-        """What the OperationOutcome says; anything else is a failure of the contract."""
-        checker.operation_outcome(self.json)
+        """What the OperationOutcome says."""
         return self.json["issue"][0]["diagnostics"]
 
 
@@ -52,7 +55,7 @@ def request(
 
 
 def send(server: Server, data: bytes) -> Reply:
-    """Send the bytes and read until the server closes."""
+    """Send the bytes and read until the server closes; every error is held against the contract."""
     host, port = server.place.split(":")
     said = b""
     with socket.create_connection((host, int(port)), timeout=10) as wire:
@@ -61,22 +64,22 @@ def send(server: Server, data: bytes) -> Reply:
             while part := wire.recv(_READ_BYTES):
                 said += part
     replies = list(_replies(said))
-    status, body = next(item for item in replies if item[0] >= 200)
+    for status, headers, body in replies:
+        if status >= 400:
+            checker.error(headers, body)
+    status, _, body = next(item for item in replies if item[0] >= 200)
     return Reply(status, body, len(replies))
 
 
-def _replies(said: bytes) -> list[tuple[int, bytes]]:
-    """Status and body of each answer in a row; every one of ours but 1xx names its length."""
+def _replies(said: bytes) -> list[tuple[int, Mapping[str, str], bytes]]:
+    """Status, headers and body of each answer in a row; each of ours but 1xx names its length."""
     found = []
     while said:
         head, _, rest = said.partition(b"\r\n\r\n")
-        status = int(head.split(b" ")[1])
-        lengths = [
-            int(line.split(b":")[1])
-            for line in head.split(b"\r\n")
-            if line.lower().startswith(b"content-length:")
-        ]
-        size = lengths[0] if lengths else 0 if status < 200 else len(rest)
-        found.append((status, rest[:size]))
+        line, _, fields = head.partition(b"\r\n")
+        status = int(line.split(b" ")[1])
+        headers = http.client.parse_headers(io.BytesIO(fields + b"\r\n\r\n"))
+        size = int(headers.get("Content-Length", 0 if status < 200 else len(rest)))
+        found.append((status, headers, rest[:size]))
         said = rest[size:]
     return found

@@ -211,6 +211,14 @@ def feedback(body: Any) -> None:
     fits("feedback", body)
 
 
+def error(headers: Mapping[str, str], body: bytes) -> None:
+    """An answer that refuses, whatever was asked: JSON, or FHIR JSON below `/fhir`."""
+    assert "origin" in headers.get("Vary", "").lower(), "Vary: Origin is missing (CORS-4)"
+    media = {"application/json", "application/fhir+json"}
+    assert headers["Content-Type"] in media, "an error is JSON (RESP-7)"
+    operation_outcome(json.loads(body))
+
+
 def exchange(method: str, path: str, status: int, headers: Mapping[str, str], body: bytes) -> None:
     """Everything that can be said of one HTTP answer by looking at it."""
     assert "origin" in headers.get("Vary", "").lower(), "Vary: Origin is missing (CORS-4)"
@@ -220,8 +228,7 @@ def exchange(method: str, path: str, status: int, headers: Mapping[str, str], bo
         assert not body or method == "OPTIONS", f"{method} {status} with a body"
         return
     if status >= 400 and path != "/ready":
-        assert headers["Content-Type"] == "application/json", "an error is JSON (RESP-7)"
-        operation_outcome(json.loads(body))
+        error(headers, body)
         return
     service = SERVICES.fullmatch(path.partition("?")[0])
     if service and service["feedback"]:

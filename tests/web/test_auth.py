@@ -479,7 +479,7 @@ def test_what_is_no_call_is_open(app: Client, method: str, path: str) -> None:
     ],
 )
 def test_everything_else_needs_a_token(app: Client, method: str, path: str) -> None:
-    assert app.app.test_client().open(path, method=method).status_code == 401
+    assert app.open(method, path).status == 401
 
 
 @pytest.mark.requirement("FB-15", "FB-14")
@@ -620,10 +620,9 @@ def test_protected_discovery_needs_a_token(
 ) -> None:
     app = started(tmp_path, key_server.url(), DISCOVERY="protected")
 
-    asking = app.app.test_client()
-    assert asking.get(path).status_code == 401
+    assert app.get(path).status == 401
     bearer = f"Bearer {token(path).text()}"
-    assert asking.get(path, headers={"Authorization": bearer}).status_code == 200
+    assert app.get(path, headers={"Authorization": bearer}).status == 200
 
 
 @pytest.mark.requirement("C8")
