@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import gzip
 import json
 import zlib
 
 import pytest
 from contract import wire
+from contract.clients import REPOSITORY
 
 BOMB = gzip.compress(b" " * 50_000_000)
 ENCODINGS = ("utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be")
@@ -126,6 +128,19 @@ def test_entities_of_an_xml_body_are_not_expanded(send):
     body = b'<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><a>&b;</a>'
     reply = send(body, b"Content-Type: application/fhir+xml\r\n")
     assert (reply.status, "root:" in reply.text) == (415, False)
+
+
+@pytest.mark.requirement("E4")
+def test_the_service_has_no_parser_of_xml_archives_or_pickles():
+    """What is not there cannot be talked into anything."""
+    package = REPOSITORY / "cds_service"
+    trees = [ast.parse(path.read_text()) for path in package.rglob("*.py")]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    names = {each.name for node in nodes if isinstance(node, ast.Import) for each in node.names}
+    names |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+    parsers = {"xml", "lxml", "pickle", "marshal", "shelve", "yaml", "zipfile", "tarfile", "gzip"}
+    assert {name for name in names if name.partition(".")[0] in parsers} == set()
+    assert "json" in names
 
 
 @pytest.mark.requirement("GEN-11", "REQ-14")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+import threading
+
 import pytest
 from contract import wire
 
@@ -125,6 +128,48 @@ def test_no_address_leads_out_of_the_folder_it_names(server, path):
     reply = wire.send(server, wire.request(path, method="GET", head=b"", body=b""))
     assert reply.status == 404
     assert reply.text
+
+
+class Opened:
+    """The files that one thread opens while it is watched; a hook of Python cannot be removed."""
+
+    def __init__(self) -> None:
+        self.names: list[object] = []
+        self.thread: int | None = None
+        sys.addaudithook(self._hear)
+
+    def _hear(self, event: str, arguments: tuple[object, ...]) -> None:
+        if event == "open" and threading.get_ident() == self.thread:
+            self.names.append(arguments[0])
+
+    def __enter__(self) -> list[object]:
+        self.names.clear()
+        self.thread = threading.get_ident()
+        return self.names
+
+    def __exit__(self, *_: object) -> None:
+        self.thread = None
+
+
+OPENED = Opened()
+
+
+@pytest.mark.requirement("E5")
+@pytest.mark.parametrize(("method", "paths"), [("POST", NOTHING), ("GET", NOTHING + FILES)])
+def test_no_file_is_opened_for_an_address(client, fill, method, paths):
+    """The guidelines were read at the start."""
+    client.open(method, "/static/nothing")  # what is imported at the first time
+    with OPENED as names:
+        for path in paths:
+            client.open(method, fill(path))
+    assert names == []
+
+
+@pytest.mark.requirement("E5")
+def test_a_file_that_is_opened_is_noticed(client):
+    with OPENED as names:
+        assert client.get("/static/page.css").status == 200
+    assert [name for name in names if str(name).endswith("page.css")]
 
 
 @pytest.mark.requirement("DISC-24", "E5")
