@@ -29,18 +29,31 @@ def test_the_sheet_fits_a_telephone(open_page):
 
 
 BROKEN = """() => {
-  const cells = document.querySelectorAll("[aria-labelledby=prefetch] td:not(:nth-child(2))");
-  return [...cells].filter(cell => {
+  const told = [
+    "[aria-labelledby=prefetch] td:not(:nth-child(2))",
+    "[aria-labelledby=endpoints] td:first-child", "[aria-labelledby=endpoints] code span",
+    "[aria-labelledby=reasons] code span",
+  ];
+  const ids = [...document.querySelectorAll("[aria-labelledby=endpoints] td:nth-child(2) code")];
+  return [...ids, ...document.querySelectorAll(told.join())].filter(cell => {
     const range = document.createRange();
     range.selectNodeContents(cell);
     return new Set([...range.getClientRects()].map(line => Math.round(line.bottom / 10))).size > 1;
   }).map(cell => cell.textContent)
 }"""
-"""Cells with a key or its need whose text stands on more than one line."""
+"""Keys, needs, hooks, ids and steps of addresses whose text stands on more than one line."""
 
 
 def test_what_is_typed_in_is_not_broken_on_paper(open_page):
     page = open_page("/integration", ready="#links", viewport={"width": 718, "height": 1000})
     page.emulate_media(media="print")
 
+    assert page.locator("[aria-labelledby=endpoints] code span").count() > 0
     assert page.evaluate(BROKEN) == []
+
+
+def test_an_address_on_paper_does_not_leave_the_page(open_page):
+    page = open_page("/integration", ready="#links", viewport={"width": 718, "height": 1000})
+    page.emulate_media(media="print")
+
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
