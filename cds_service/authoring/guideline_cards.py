@@ -88,6 +88,15 @@ class Rule:
         }
         return [indicator for indicator in INDICATORS if indicator in found]
 
+    def indicators_of(self, card: Card) -> list[str]:
+        """The indicators that one of its cards can have, in any profile."""
+        found = {
+            indicator
+            for name in PROFILES
+            for indicator in Profile(name, self.definitions).indicators(card.action)
+        }
+        return [indicator for indicator in INDICATORS if indicator in found]
+
     def profiles_of(self, card: Card) -> list[str]:
         """The profiles in which one of its cards can appear."""
         return [name for name in PROFILES if _is_open(card, Profile(name, self.definitions))]
@@ -108,11 +117,21 @@ def rules_of(library: PlanLibrary) -> list[Rule]:
             plan=plans[canonical],
             file=files[canonical],
             hooks=tuple(sorted(found, key=HOOKS.index)),
-            cards=tuple(_cards(plans[canonical].actions, ())),
+            cards=cards_of(plans[canonical]),
             definitions=shared | _own_definitions(library, canonical),
         )
         for canonical, found in sorted(hooks.items())
     ]
+
+
+def cards_of(plan: Plan) -> tuple[Card, ...]:
+    """The actions of a plan that become cards, in its order."""
+    return tuple(_cards(plan.actions, ()))
+
+
+def definitions_of(plan: Plan, library: PlanLibrary) -> dict[str, str]:
+    """The named expressions that a plan can use: those of all Libraries, then its own."""
+    return _shared_definitions(library) | _own_definitions(library, plan.versioned)
 
 
 def _cards(actions: tuple[Action, ...], groups: tuple[Action, ...]) -> Iterator[Card]:

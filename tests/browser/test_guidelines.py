@@ -41,6 +41,21 @@ def test_a_rule_says_in_words_when_it_speaks(open_page):
     assert "a red-flag screen of the last 30 days is negative" in page.text_content(".steps")
 
 
+def test_a_rule_says_in_which_profiles_it_speaks_and_how_urgently(open_page):
+    page = open_page("/workbench/guidelines/lbpR66", ready=".facts")
+
+    spoken = [" ".join(text.split()) for text in page.locator(".profile").all_text_contents()]
+    assert spoken == ["core Information", "nl Warning", "de Information", "no Information"]
+
+
+def test_the_tree_tells_what_it_is_asked_for_and_cards_from_suggestions(open_page):
+    page = open_page("/workbench/guidelines/lbpR16", ready=".steps")
+
+    assert "%orders.where(code.memberOf('IMG-LUMBAR'))" in page.text_content(".when code")
+    assert page.locator(".steps .kind.warning").count() > 0
+    assert page.locator(".kind:has-text('suggestion') + strong").count() > 0
+
+
 def test_a_strategy_leads_to_its_rules(open_page):
     page = open_page("/workbench/guidelines/low-back-pain-order-sign", ready=".steps")
     page.click(".steps a:has-text('lbpR01')")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from cds_service.engine import Plan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from cds_service.engine import Action, Service
     from cds_service.web.workbench.words import Words
@@ -84,11 +84,11 @@ class Chart:
     width: int = WIDTH
 
 
-def of(service: Service, words: Words) -> Chart:
-    """The chart of what this service asks, in the reader's language."""
+def of(service: Service, words: Words, said: Callable[[str], str] = str) -> Chart:
+    """The chart of what this service asks, in the reader's language; `said` words a condition."""
     chart = Chart()
     _wide(chart, "start", words("flow.start", hook=service.hook))
-    _actions(chart, service.plan.actions, words)
+    _actions(chart, service.plan.actions, words, said)
     budget = service.plan.budget
     _arrow(chart)
     end = words("flow.budget", n=budget.non_critical) if budget else words("flow.end")
@@ -97,7 +97,9 @@ def of(service: Service, words: Words) -> Chart:
     return chart
 
 
-def _actions(chart: Chart, actions: Sequence[Action], words: Words) -> None:
+def _actions(
+    chart: Chart, actions: Sequence[Action], words: Words, said: Callable[[str], str]
+) -> None:
     """The blocks of these actions, one below the other; neighbouring rules stand together."""
     for is_rule, group in groupby(actions, key=lambda item: isinstance(item.definition, Plan)):
         if is_rule:
@@ -105,19 +107,20 @@ def _actions(chart: Chart, actions: Sequence[Action], words: Words) -> None:
             _rules(chart, list(group), words)
             continue
         for action in group:
-            _questions(chart, action, words)
+            _questions(chart, action, words, said)
             if action.grouping == "visual-group":
                 _framed(chart, action, words)
             else:
-                _actions(chart, action.actions, words)
+                _actions(chart, action.actions, words, said)
 
 
-def _questions(chart: Chart, action: Action, words: Words) -> None:
+def _questions(chart: Chart, action: Action, words: Words, said: Callable[[str], str]) -> None:
     """The conditions of an action, each with the way out beside it."""
     for condition in action.conditions:
         _arrow(chart)
         width, exit_width = WIDTH * 0.56, 120
-        lines = _wrapped(condition.description or condition.text, width - 2 * _PADDING - 16)
+        asked = said(condition.description) if condition.description else condition.text
+        lines = _wrapped(asked, width - 2 * _PADDING - 16)
         height = _height(lines)
         x, y = _MARGIN, chart.height
         chart.boxes.append(Box("question", x, y, width, height, lines))

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, g, request
 
-from cds_service.authoring import cases
+from cds_service.authoring import cases, guideline_cards
+from cds_service.authoring.guideline_cards import Rule
+from cds_service.engine.canonicals import QUALITY_OF_EVIDENCE, STRENGTH_OF_RECOMMENDATION
 from cds_service.errors import ContentError, UnknownService, did_you_mean, short
 from cds_service.hooks import languages
 from cds_service.hooks.service import PROFILES
 from cds_service.versions import precedence
 from cds_service.web.workbench import card_view, flow_chart, why
+from cds_service.web.workbench.condition_words import ConditionWords
 from cds_service.web.workbench.seen import Seen
 
 if TYPE_CHECKING:
@@ -81,15 +84,22 @@ def routes(bench: Bench) -> Blueprint:
             coverage_of.count_all(bench.hooks, bench.settings.zone)
         seen = coverage_of.by(results, wanted.id, library)
         own = [service for service in listed.services if service.plan is wanted]
+        rule, said = _rule(listed, library), ConditionWords.of(library, g.words.language)
         return bench.page(
             "guideline.html",
             here="guidelines",
             listed=listed,
             plan=wanted,
-            language=g.words.language,
+            language=said.language,
+            said=said,
             is_strategy=listed.topic == "strategies",
             codes=list(_codes(wanted, library)),
-            charts=[(service, flow_chart.of(service, g.words)) for service in own],
+            rule=rule,
+            urgency={card.action.key_in_files: rule.indicators_of(card) for card in rule.cards},
+            profiles=PROFILES,
+            strength=_grade(wanted, STRENGTH_OF_RECOMMENDATION),
+            evidence=_grade(wanted, QUALITY_OF_EVIDENCE),
+            charts=[(service, flow_chart.of(service, g.words, said)) for service in own],
             seen=seen,
             versions=_versions(wanted, library),
             results=results,
@@ -105,20 +115,39 @@ def routes(bench: Bench) -> Blueprint:
         result = cases.run(cases.read(path), bench.traced.service(), zone)
         services = library.services.values()
         keys = {key for service in services for key in service.prefetch}
-        answer, language = result.answer, g.words.language
+        answer, said = result.answer, ConditionWords.of(library, g.words.language)
         return bench.page(
             "case.html",
             here="guidelines",
             plan=listed.plan,
-            language=language,
+            language=said.language,
             file=path.relative_to(library.directory),
             shown=result,
             cards=card_view.views(answer.response["cards"]) if answer else [],
-            told=why.explained(answer.outcome, language=language, keys=keys) if answer else None,
+            told=why.explained(answer.outcome, said=said, keys=keys) if answer else None,
             fixed=True,
         )
 
     return pages
+
+
+def _rule(listed: Listed, library: PlanLibrary) -> Rule:
+    """The plan as the guideline document reads it: which card it can show in which profile."""
+    plan = listed.plan
+    return Rule(
+        plan=plan,
+        file=listed.file,
+        hooks=tuple(service.hook for service in listed.services),
+        cards=guideline_cards.cards_of(plan),
+        definitions=guideline_cards.definitions_of(plan, library),
+    )
+
+
+def _grade(plan: Plan, url: str) -> str | None:
+    """What the plan says of its strength or evidence in words; None where it does not."""
+    extensions = plan.json.get("extension", ())
+    found = (item.get("valueCodeableConcept") for item in extensions if item.get("url") == url)
+    return next((str(item["text"]) for item in found if item and item.get("text")), None)
 
 
 def _case_file(listed: Listed, library: PlanLibrary, name: str) -> Path:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cds_service.engine.outcome import ActionOutcome, ConditionOutcome, Outcome
     from cds_service.fhirpath import Trace
     from cds_service.messages import Text
+    from cds_service.web.workbench.condition_words import ConditionWords
 
 CLASS_OF = {
     Verdict.FIRED: "fired",
@@ -45,9 +46,10 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One condition: the author's words, its verdict, its parts, and what was not known."""
+    """One condition: its words and their language, its verdict, its parts, what was not known."""
 
     text: str
+    language: str
     expression: str
     verdict: str
     error: str | None
@@ -89,9 +91,9 @@ class Explained:
     resources: dict[str, Any] = field(default_factory=dict)
 
 
-def explained(outcome: Outcome, *, language: str, keys: Collection[str]) -> Explained:
-    """The outcome for a page in this language; `keys` are the prefetch keys of the service."""
-    writer = _Writer(language, keys)
+def explained(outcome: Outcome, *, said: ConditionWords, keys: Collection[str]) -> Explained:
+    """The outcome in the language of `said`; `keys` are the prefetch keys of the service."""
+    writer = _Writer(said, keys)
     rows = [row for action in outcome.actions for row in writer.rows(action)]
     counts = {name: sum(row.verdict == name for row in rows) for name in CLASS_OF.values()}
     return Explained(rows, counts, writer.resources)
@@ -100,8 +102,8 @@ def explained(outcome: Outcome, *, language: str, keys: Collection[str]) -> Expl
 class _Writer:
     """Makes the rows of one outcome; numbers the parts and remembers which it has opened."""
 
-    def __init__(self, language: str, keys: Collection[str]) -> None:
-        self.language = language
+    def __init__(self, said: ConditionWords, keys: Collection[str]) -> None:
+        self.said = said
         self.keys = keys
         self.resources: dict[str, Any] = {}
         self.opened: dict[tuple[str, str], int] = {}
@@ -120,11 +122,12 @@ class _Writer:
         action, plan = outcome.action, outcome.plan
         text = action.title or action.description or named
         topic = action.code or plan.topic
+        language = self.said.language
         return Row(
             path=outcome.path,
             plan=plan.id,
             rule=topic.code if topic else action.key,
-            title=languages.plain_text(text, self.language, outcome.values) if text else action.key,
+            title=languages.plain_text(text, language, outcome.values) if text else action.key,
             verdict=CLASS_OF[outcome.verdict],
             note=outcome.note,
             conditions=tuple(self._asked(item) for item in outcome.conditions),
@@ -137,7 +140,8 @@ class _Writer:
         if outcome.trace is not None and outcome.verdict is Verdict.CANNOT_TELL:
             causes = tuple(dict.fromkeys(explanation.causes(outcome.trace)))
         return Asked(
-            text=condition.description or "",
+            text=self.said(condition.description or ""),
+            language=self.said.language_of(condition.description or ""),
             expression=condition.text,
             verdict=CLASS_OF[outcome.verdict],
             error=outcome.error,
