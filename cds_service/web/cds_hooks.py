@@ -34,7 +34,8 @@ DISCOVERY_MAX_AGE_S = 300
 class Endpoints:
     """What answers the routes: the hook service, where decisions go, and the site's time zone.
 
-    `moment` is judged on instead of the clock's (the workbench's calls on another day).
+    `moment` counts instead of the clock's (the workbench's calls on another day): calls are judged
+    on it, and feedback is received then, so that an override quiets the next call of that day.
     """
 
     hooks: HookService
@@ -87,7 +88,7 @@ class Endpoints:
         items = self.hooks.feedback(
             service_id,
             json_body(),
-            received=datetime.now(UTC),
+            received=self.moment or datetime.now(UTC),
             tenant=caller.id if caller else "",
         )
         note(items=items)

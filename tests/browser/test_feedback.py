@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from itertools import count
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+
+_users = count(1)
 
 
 @pytest.fixture
 def page(open_page):
-    """The feedback page after a card of lbpR16 was not followed, once its decision is written."""
+    """The feedback page after a card of lbpR16 was not followed, once its decision is written.
+
+    By a user of each test's own, because an override quiets the card for its user.
+    """
     page = open_page()
+    page.fill("[name=user]", f"PractitionerRole/feedback-{next(_users)}")
     page.click("#send")
     page.click(".override summary")
     page.click("[data-override]")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
+from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -49,11 +52,41 @@ def test_the_request_shown_is_the_one_that_was_sent(page):
     assert text_of(page, "request") == call.value.post_data
 
 
+def test_the_request_says_whether_it_was_sent(page):
+    page.wait_for_selector("#about-request:has-text('not sent yet')", state="attached")
+    sign(page)
+    assert "not sent yet" not in page.text_content("#about-request")
+
+    page.click("#drafts .remove")
+    page.wait_for_selector("#about-request:has-text('not sent yet')", state="attached")
+
+
 def test_the_response_shown_is_the_one_that_came(page):
     with page.expect_response("**/cds-services/low-back-pain-order-sign") as call:
         sign(page)
 
     assert json.loads(text_of(page, "response")) == call.value.json()
+
+
+def test_the_copied_curl_command_gets_the_same_card(page):
+    curl = shutil.which("curl") or pytest.skip("there is no curl on this machine")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    sign(page)
+    page.click("#tab-curl")
+    page.click("[data-copy=curl]")
+    copied = page.wait_for_function(
+        "async () => { const text = await navigator.clipboard.readText();"
+        " return text.startsWith('curl') && text; }"
+    )
+    answer = subprocess.run(
+        ["/bin/sh", "-c", copied.json_value()],
+        env={"PATH": str(Path(curl).parent)},
+        capture_output=True,
+        check=True,
+    )
+
+    (card,) = json.loads(answer.stdout)["cards"]
+    assert card["summary"] == page.text_content(".card h3")
 
 
 def test_an_accepted_cancellation_empties_the_pad_and_goes_out_as_feedback(page):
@@ -65,8 +98,14 @@ def test_an_accepted_cancellation_empties_the_pad_and_goes_out_as_feedback(page)
     assert sent(page)["outcome"] == "accepted"
 
 
+def as_user(page, name: str):
+    """Another user than in the other tests, because an override quiets the card for its user."""
+    page.fill("[name=user]", f"PractitionerRole/{name}")
+    return page
+
+
 def test_a_card_not_followed_goes_out_with_its_reason_and_comment(page):
-    sign(page)
+    sign(as_user(page, "comment-by-click"))
     page.click(".override summary")
     page.fill(".override input[name=comment]", "agreed with the patient")
     page.click("[data-override]")
@@ -75,6 +114,50 @@ def test_a_card_not_followed_goes_out_with_its_reason_and_comment(page):
     reason = sent(page)["overrideReason"]
     assert reason["userComment"] == "agreed with the patient"
     assert reason["reason"]["code"]
+
+
+def test_enter_in_the_comment_overrides_that_card_and_signs_nothing(page):
+    sign(as_user(page, "comment-by-enter"))
+    page.click(".override summary")
+    page.fill(".override input[name=comment]", "agreed with the patient")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".outcome:has-text('(200)')")
+
+    assert sent(page)["overrideReason"]["userComment"] == "agreed with the patient"
+
+
+def test_feedback_goes_to_the_service_whose_card_it_is_whatever_is_chosen_by_then(page):
+    sign(page)
+    page.check("input[value=low-back-pain-patient-view]")
+    with page.expect_request("**/feedback") as told:
+        page.click(".accept >> nth=0")
+
+    assert "/cds-services/low-back-pain-order-sign/feedback" in told.value.url
+
+
+def sign_until_quiet(page):
+    """A call does not wait for a busy store, so the first one may not know of the override yet."""
+    for _ in range(20):
+        with page.expect_response("**/workbench/why") as told:
+            page.click("#send")
+        if told.value.json()["quiet"] and not page.locator("#cards .card").count():
+            return
+    pytest.fail("the overridden card was shown in each of 20 calls")
+
+
+def test_an_overridden_card_stays_away_on_the_day_of_the_chart_until_another_user_asks(page):
+    sign(as_user(page, "quiet"))
+    page.click(".override summary")
+    page.click("[data-override]")
+    page.wait_for_selector(".outcome:has-text('(200)')")
+    sign_until_quiet(page)
+    page.wait_for_selector("#quiet:has-text('lbpR16')")
+    page.click("#quiet a")
+    assert "quiet since 2024-06-01" in page.text_content("[data-rule=lbpR16][open]")
+
+    page.click("[data-another-user]")
+    page.wait_for_selector(".card h3:has-text('Lumbar imaging not recommended')")
+    assert page.input_value("[name=user]") == "PractitionerRole/quiet-2"
 
 
 def test_data_that_is_not_available_makes_rules_untellable_and_names_the_key(page):
@@ -159,6 +242,29 @@ def test_cards_come_in_the_language_that_is_chosen(page):
     sign(page)
 
     assert page.text_content(".card h3").startswith("LWS-Bildgebung")
+
+
+def test_an_order_stands_on_the_pad_by_the_name_it_was_chosen_by(open_page):
+    page = open_page("/workbench?ui=de")
+
+    assert page.text_content("#drafts li span") == "MRT LWS"
+
+
+def test_another_language_of_the_pages_keeps_the_patient_and_the_hook(page):
+    page.select_option("[name=patient]", "cauda-equina")
+    page.check("input[value=low-back-pain-patient-view]")
+    page.click(".menu:has-text('EN') summary")
+    page.click("a[hreflang=de]")
+    page.wait_for_selector("#send-text:has-text('Akte')")
+
+    assert page.input_value("[name=patient]") == "cauda-equina"
+
+
+def test_the_keyboard_stays_on_the_pad_after_its_last_order_is_removed(page):
+    page.focus("#drafts .remove")
+    page.keyboard.press("Enter")
+
+    assert page.evaluate("document.activeElement.id") == "no-drafts"
 
 
 def test_orders_are_signed_with_the_keyboard_alone(page):

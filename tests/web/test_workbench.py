@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -189,3 +190,21 @@ def test_a_recommendation_that_is_stopped_is_called_by_its_name_and_not_by_an_id
 
     row = page[page.index('data-rule="lbpR47"') :]
     assert re.search('class="title">(.*?)<', row)[1] == "NSAID without gastroprotection"
+
+
+# --- feedback ---
+
+
+def test_feedback_on_another_day_is_of_that_day_so_that_it_quiets_the_next_call_there(bench):
+    """It was dated by the clock: after the day that is judged, where an override quiets nothing."""
+    event = {
+        "card": "11111111-2222-4333-8444-555555555555",
+        "outcome": "overridden",
+        "outcomeTimestamp": datetime.now(UTC).isoformat(),
+    }
+    path = "/workbench/at/2024-06-01/cds-services/low-back-pain-order-sign/feedback"
+    assert bench.post(path, json={"feedback": [event]}, **HERE).status_code == 200
+
+    store = bench.application.extensions["store"]
+    (received,) = (item["received"] for item in store.feedback() if item["card"] == event["card"])
+    assert received.startswith("2024-06-01")

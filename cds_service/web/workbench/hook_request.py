@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from cds_service.engine import Service
 
-CLINICIAN = "PractitionerRole/gp"
+CLINICIAN = f"PractitionerRole/{case_request.GENERAL_PRACTITIONER['id']}"
+"""Who uses the small EHR if the page does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +29,13 @@ class Asked:
 
     Attributes:
         chart: the resources of the patient; None for a patient of `fhir_server`.
+        user: who asks, as `userId` names it; a PractitionerRole is a general practitioner's.
         drafts: the orders on the pad; `selected` are the ids of those just chosen.
         unavailable: prefetch keys that the EHR could not obtain.
     """
 
     chart: Sequence[Mapping[str, Any]] | None
+    user: str = CLINICIAN
     drafts: Sequence[Mapping[str, Any]] = ()
     selected: Sequence[str] | None = None
     unavailable: Sequence[str] = ()
@@ -49,10 +52,11 @@ def build(asked: Asked, service: Service) -> dict[str, Any]:
         raise RequestError(
             "the chart holds no Patient with an id", hint="paste a Bundle with one Patient in it"
         )
-    drafts = [_about(draft, str(patients[0]["id"])) for draft in asked.drafts]
+    drafts = [_about(draft, str(patients[0]["id"]), asked.user) for draft in asked.drafts]
     described: dict[str, Any] = {
         "name": str(uuid4()),
-        "data": list(asked.chart),
+        "userId": asked.user,
+        "data": [*asked.chart, *_role_of(asked.user)],
         "draftOrders": drafts,
         "unavailable": list(asked.unavailable),
     }
@@ -61,9 +65,16 @@ def build(asked: Asked, service: Service) -> dict[str, Any]:
     return case_request.request_of(described, service) | {"hookInstance": str(uuid4())}
 
 
-def _about(draft: Mapping[str, Any], patient: str) -> dict[str, Any]:
-    """The draft as an EHR holds it: about this patient, by this clinician."""
-    filled = {"requester": {"reference": CLINICIAN}, **draft}
+def _role_of(user: str) -> list[Mapping[str, Any]]:
+    """The resource behind `user` where it is a PractitionerRole: a general practitioner's."""
+    kind, _, id_ = user.partition("/")
+    role = case_request.GENERAL_PRACTITIONER
+    return [{**role, "id": id_}] if kind == role["resourceType"] else []
+
+
+def _about(draft: Mapping[str, Any], patient: str, user: str) -> dict[str, Any]:
+    """The draft as an EHR holds it: about this patient, by this user."""
+    filled = {"requester": {"reference": user}, **draft}
     return filled | {"subject": {"reference": f"Patient/{patient}"}}
 
 
@@ -75,10 +86,10 @@ def _to_be_read(asked: Asked, service: Service) -> dict[str, Any]:
     """A request without prefetch that names the FHIR server to read from."""
     if not asked.fhir_server or not asked.patient_id:
         raise RequestError("name the FHIR server and the patient's id on it")
-    context: dict[str, Any] = {"userId": CLINICIAN, "patientId": asked.patient_id}
+    context: dict[str, Any] = {"userId": asked.user, "patientId": asked.patient_id}
     if service.hook == "encounter-start":
         context["encounterId"] = "visit"
-    drafts = [_about(draft, asked.patient_id) for draft in asked.drafts]
+    drafts = [_about(draft, asked.patient_id, asked.user) for draft in asked.drafts]
     if service.hook.startswith("order-"):
         entries = [{"resource": draft} for draft in drafts]
         context["draftOrders"] = {"resourceType": "Bundle", "type": "collection", "entry": entries}

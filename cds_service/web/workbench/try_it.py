@@ -20,6 +20,7 @@ from cds_service.hooks.service import PROFILES
 from cds_service.web.cds_hooks import Endpoints
 from cds_service.web.json_bodies import json_answer, json_body
 from cds_service.web.workbench import card_view, chart, fhir_patients, hook_request, orders, why
+from cds_service.web.workbench.condition_words import ConditionWords
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,6 +55,7 @@ def routes(bench: Bench) -> Blueprint:
             keys=_keys(services),
             profiles=PROFILES,
             profile=bench.hooks.profile,
+            user=hook_request.CLINICIAN,
             orders=orders.grouped(),
             offered={order.id: order.resource for order in orders.offered()},
         )
@@ -82,15 +84,22 @@ def routes(bench: Bench) -> Blueprint:
         )
 
     @pages.post("/cards")
-    def cards() -> str:
-        """The cards of a response as HTML."""
-        response = _object(_decoded(_object(json_body()), "response"))
+    def cards() -> Response:
+        """The cards of a response as HTML, and the response to read, with every digit of it."""
+        body = _object(json_body())
+        response = _object(_decoded(body, "response"))
         found = [card for card in response.get("cards", ()) if isinstance(card, dict)]
-        return render_template("workbench/cards.html", t=g.words, cards=card_view.views(found))
+        html = render_template(
+            "workbench/cards.html",
+            t=g.words,
+            cards=card_view.views(found),
+            language=body.get("language") or g.words.language,
+        )
+        return json_answer({"html": html, "response": fhir_json.pretty(response)})
 
     @pages.post("/why")
     def explained() -> Response:
-        """The explanation of a call as HTML, and the resources that it names.
+        """The explanation of a call as HTML, the rules that are quiet, the resources named.
 
         The first one after the guidelines changed waits until they are compiled for it.
         """
@@ -98,7 +107,8 @@ def routes(bench: Bench) -> Blueprint:
         service = bench.hooks.library.service(str(body.get("service")))
         told = _explained(body, service, bench)
         html = render_template("workbench/why.html", t=g.words, told=told)
-        return json_answer({"why": html, "resources": told.resources})
+        quiet = sorted({row.rule for row in told.rows if row.verdict == "quiet"})
+        return json_answer({"why": html, "quiet": quiet, "resources": told.resources})
 
     return pages
 
@@ -142,8 +152,8 @@ def _explained(body: Mapping[str, Any], service: Service, bench: Bench) -> why.E
         profile=body.get("profile"),
         accept_language=body.get("language"),
     )
-    language = g.words.language
-    return why.explained(answer.outcome, language=language, keys=service.prefetch)
+    said = ConditionWords.of(bench.hooks.library, g.words.language)
+    return why.explained(answer.outcome, said=said, keys=service.prefetch)
 
 
 def _chart(body: Mapping[str, Any], bench: Bench) -> Chart | None:
@@ -167,6 +177,7 @@ def _asked(body: Mapping[str, Any], found: Chart | None) -> hook_request.Asked:
     selected = body.get("selected")
     return hook_request.Asked(
         chart=found.resources if found else None,
+        user=str(body.get("user") or hook_request.CLINICIAN),
         drafts=[item for item in _list(body.get("drafts")) if isinstance(item, dict)],
         selected=[str(item) for item in selected] if isinstance(selected, list) else None,
         unavailable=[str(item) for item in _list(body.get("unavailable"))],

@@ -1,7 +1,7 @@
 // The editor of a plan: while it is typed, lint looks at it, its cases run and their cards appear.
 
 import { Completions } from "./completing.js";
-import { say, tabs } from "./page.js";
+import { paragraph, say, tabs } from "./page.js";
 import { TextView } from "./text_view.js";
 
 const PAUSE_MS = 350;
@@ -85,10 +85,7 @@ async function tryOut(text, signal) {
 
 function notRun() {
   for (const name of ["cases", "preview"]) {
-    const note = document.createElement("p");
-    note.className = "nothing";
-    note.textContent = say("not_run");
-    $(`#panel-${name}`).replaceChildren(note);
+    $(`#panel-${name}`).replaceChildren(paragraph(say("not_run"), "nothing"));
   }
   count("cases", 0);
   status(`${summary()} · ${say("not_run")}`);
@@ -121,10 +118,7 @@ function showFindings() {
   const list = document.createElement("ol");
   list.className = "findings";
   list.append(...found.map(asItem));
-  const none = document.createElement("p");
-  none.className = "nothing";
-  none.textContent = say("clean");
-  $("#panel-findings").replaceChildren(found.length ? list : none);
+  $("#panel-findings").replaceChildren(found.length ? list : paragraph(say("clean"), "nothing"));
   showPlace();
 }
 

@@ -6,6 +6,14 @@ export const words = JSON.parse(document.getElementById("words").textContent);
 export const say = (key, facts = {}) =>
   Object.entries(facts).reduce((text, [name, fact]) => text.replace(`{${name}}`, () => fact), words[key]);
 
+/** A paragraph of this class. */
+export function paragraph(text, name) {
+  const element = document.createElement("p");
+  element.className = name;
+  element.textContent = text;
+  return element;
+}
+
 /** Makes the tablist inside `root` work; returns a function that selects a tab by its name. */
 export function tabs(root) {
   const every = [...root.querySelectorAll("[role=tab]")];

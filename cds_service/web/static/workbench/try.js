@@ -1,6 +1,7 @@
 // The small EHR: keeps what is on the page, sends the hook request as an EHR does, shows the answer.
 
-import { highlight, say, tabs, words } from "./page.js";
+import { Pad, sentAs } from "./pad.js";
+import { highlight, paragraph, say, tabs, words } from "./page.js";
 
 const $ = (selector, root = document) => root.querySelector(selector);
 const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
@@ -8,11 +9,11 @@ const read = (id) => JSON.parse(document.getElementById(id).textContent);
 
 const offered = read("offered");
 const form = $("#ehr");
-const state = { drafts: [], added: 0, request: "", answer: null, resources: {}, asked: 0, explained: 0, why: null, asOf: null };
+const state = { request: "", answer: null, calledAt: "", resources: {}, asked: 0, explained: 0, why: null, asOf: null };
+const pad = new Pad($("#drafts"), $("#no-drafts"), build);
 
 const chosen = (name) => form.elements[name].value;
 const service = () => $("input[name=service]:checked", form);
-const sentAs = (resource) => `${resource.resourceType}/${resource.id}`;
 
 async function post(url, body, headers = {}) {
   const text = typeof body === "string" ? body : JSON.stringify(body);
@@ -42,9 +43,10 @@ function setup() {
     fhirServer: chosen("fhirServer"),
     patientId: chosen("patientId"),
     service: service().value,
-    drafts: state.drafts,
+    drafts: pad.drafts,
     unavailable: $$("input[name=delivered]:not(:checked)", form).map((box) => box.value),
     day: chosen("day"),
+    user: chosen("user").trim(),
   };
 }
 
@@ -68,7 +70,7 @@ async function build() {
   const isOtherDay = followDay(built.asOf);
   remember(JSON.parse(built.request));
   Object.assign(state.resources, built.resources);
-  show("request", built.request, `POST ${address()}`);
+  show("request", built.request, `POST ${address()} · ${say("not_sent_yet")}`);
   show("curl", curl(), "");
   return isOtherDay ? build() : true; // ages are those of the day
 }
@@ -108,9 +110,9 @@ function remember(request) {
   $("#off-count").textContent = say("off", { n: off });
 }
 
-function address(path = "") {
+function address() {
   const day = chosen("day") ? `/workbench/at/${chosen("day")}` : "";
-  return `${day}/${chosen("profile")}/cds-services/${service().value}${path}`;
+  return `${day}/${chosen("profile")}/cds-services/${service().value}`;
 }
 
 function curl() {
@@ -133,6 +135,7 @@ function show(name, text, about) {
 
 async function send() {
   const button = $("#send");
+  if (button.disabled) return; // one call at a time, also from the keyboard
   button.disabled = true;
   $("#status").textContent = say("sending");
   try {
@@ -149,9 +152,19 @@ async function call() {
   const turn = ++state.explained;
   state.why = null;
   $("#panel-why").replaceChildren(paragraph(say("sending"), "nothing"));
+  $("#quiet").hidden = true;
   const started = performance.now();
-  const answer = await post(address(), state.request, { "Accept-Language": chosen("language") });
+  const to = address();
+  const asked = {
+    service: service().value,
+    profile: chosen("profile"),
+    language: chosen("language"),
+    day: chosen("day"),
+    request: state.request,
+  };
+  const answer = await post(to, asked.request, { "Accept-Language": asked.language });
   const ms = Math.round(performance.now() - started);
+  $("#about-request").textContent = `POST ${to}`;
   show("response", answer.text, `${answer.status} · ${ms} ms`);
   if (answer.status !== 200) {
     $("#status").textContent = sentence(answer);
@@ -160,21 +173,17 @@ async function call() {
     return;
   }
   state.answer = JSON.parse(answer.text);
+  state.calledAt = to;
   const cards = state.answer.cards;
-  show("response", JSON.stringify(state.answer, null, 2), `${answer.status} · ${ms} ms`);
   const key = ["answered_none", "answered_one"][cards.length] ?? "answered";
   $("#status").textContent = say(key, { n: cards.length, ms });
-  const asked = {
-    service: service().value,
-    profile: chosen("profile"),
-    language: chosen("language"),
-    day: chosen("day"),
-    decision: cards[0]?.extension?.["org.example.lbp"]?.decision,
-    request: state.request,
-  };
-  const shown = await post("/workbench/cards", { response: answer.text });
-  if (shown.status === 200) $("#cards").innerHTML = shown.text;
-  else $("#cards").replaceChildren(paragraph(sentence(shown), "problem"));
+  asked.decision = cards[0]?.extension?.["org.example.lbp"]?.decision;
+  const shown = await post("/workbench/cards", { response: answer.text, language: asked.language });
+  if (shown.status === 200) {
+    const { html, response } = JSON.parse(shown.text);
+    $("#cards").innerHTML = html;
+    show("response", response, `${answer.status} · ${ms} ms`);
+  } else $("#cards").replaceChildren(paragraph(sentence(shown), "problem"));
   $(".answer").scrollIntoView({ block: "nearest" });
   explain(asked, turn);
 }
@@ -189,78 +198,25 @@ async function explain(asked, turn) {
     panel.replaceChildren(paragraph(told.status ? sentence(told) : say("unreachable"), "problem"));
     return;
   }
-  const { why, resources } = JSON.parse(told.text);
+  const { why, quiet, resources } = JSON.parse(told.text);
   panel.innerHTML = why;
+  $("#quiet").hidden = !quiet.length;
+  $("#quiet span").textContent = say("quiet", { rules: quiet.join(", ") });
+  $("#quiet a").dataset.why = quiet[0] ?? "";
   state.resources = { ...state.resources, ...resources };
   if (state.why !== null) tellWhy(state.why);
 }
 
-function paragraph(text, name) {
-  const element = document.createElement("p");
-  element.className = name;
-  element.textContent = text;
-  return element;
-}
-
-// -- the pad --------------------------------------------------------------------------------
-
-function label(resource) {
-  const concept = resource.code ?? resource.medicationCodeableConcept ?? {};
-  return concept.text ?? concept.coding?.find((item) => item.display)?.display ?? resource.resourceType;
-}
-
-function add(resource, suggested = false) {
-  const id = resource.id && !state.drafts.some((draft) => draft.id === resource.id)
-    ? resource.id
-    : `draft-${++state.added}`;
-  state.drafts.push({ ...resource, id });
-  draw(suggested ? id : undefined);
-}
-
-function draw(suggested) {
-  const list = $("#drafts");
-  list.replaceChildren(
-    ...state.drafts.map((draft) => {
-      const item = document.createElement("li");
-      const name = document.createElement("span");
-      name.textContent = label(draft);
-      const type = document.createElement("small");
-      type.textContent = draft.resourceType + (draft.id === suggested ? ` · ${say("suggested")}` : "");
-      const remove = document.createElement("button");
-      remove.type = "button";
-      remove.className = "remove";
-      remove.setAttribute("aria-label", say("remove", { what: label(draft) }));
-      remove.textContent = "×";
-      remove.addEventListener("click", () => {
-        state.drafts = state.drafts.filter((other) => other !== draft);
-        draw();
-        build();
-      });
-      item.append(name, type, remove);
-      return item;
-    }),
-  );
-  $("#no-drafts").hidden = state.drafts.length > 0;
-}
-
-/** Does what a suggestion says, as an EHR would: the pad changes, nothing else. */
-function apply(suggestion) {
-  for (const action of suggestion.actions ?? []) {
-    if (action.type === "create") add(action.resource, true);
-    const name = action.type === "delete" ? action.resourceId : action.resource && sentAs(action.resource);
-    if (action.type === "delete") state.drafts = state.drafts.filter((draft) => sentAs(draft) !== name);
-    if (action.type === "update")
-      state.drafts = state.drafts.map((draft) => (sentAs(draft) === name ? action.resource : draft));
-  }
-  if (!suggestion.actions?.some((action) => action.type === "create")) draw();
-  build();
+/** Puts the order of a button on the pad, under the button's own words. */
+function addOrder(button) {
+  pad.add(structuredClone(offered[button.dataset.order]), button.textContent);
 }
 
 // -- feedback -------------------------------------------------------------------------------
 
 async function feedback(element, item, key) {
   const message = { feedback: [{ ...item, outcomeTimestamp: new Date().toISOString() }] };
-  const to = address("/feedback");
+  const to = `${state.calledAt}/feedback`; // of the call, whatever is chosen by now
   const answer = await post(to, message);
   const done = answer.status === 200;
   const outcome = $(".outcome", element);
@@ -293,7 +249,8 @@ async function accept(button) {
   button.disabled = true;
   if (card.selectionBehavior !== "any") $$(".accept", element).forEach((other) => (other.disabled = true));
   button.classList.add("accepted");
-  apply(suggestion);
+  pad.apply(suggestion);
+  build();
   const item = { card: card.uuid, outcome: "accepted", acceptedSuggestions: [{ id: suggestion.uuid }] };
   await feedback(element, item, "accepted");
 }
@@ -308,6 +265,14 @@ async function override(button) {
   if (reason || comment)
     item.overrideReason = { ...(reason && { reason }), ...(comment && { userComment: comment }) };
   if (await feedback(element, item, "overridden")) $(".override", element).open = false;
+}
+
+/** The same orders by somebody who has not overridden anything: `gp-2`, `gp-3` and so on. */
+function askAsAnother() {
+  const { user } = form.elements;
+  const [, name, number] = /^(.*?)(?:-(\d+))?$/.exec(user.value.trim());
+  user.value = `${name}-${Number(number ?? 1) + 1}`;
+  send();
 }
 
 // -- Why ------------------------------------------------------------------------------------
@@ -349,11 +314,12 @@ const select = tabs($(".behind"));
 document.addEventListener("click", async (event) => {
   const at = (selector) => event.target.closest(selector);
   if (at("[data-order]")) {
-    add(structuredClone(offered[at("[data-order]").dataset.order]));
+    addOrder(at("[data-order]"));
     build();
   } else if (at(".accept")) accept(at(".accept"));
   else if (at("[data-override]")) override(at("[data-override]"));
   else if (at("[data-resource]")) open(at("[data-resource]").dataset.resource);
+  else if (at("[data-another-user]")) askAsAnother();
   else if (at("[data-close]")) $("#resource").close();
   else if (at("[data-why]")) {
     event.preventDefault();
@@ -373,7 +339,13 @@ document.addEventListener("click", async (event) => {
 });
 document.addEventListener("input", (event) => event.target.matches("[data-search]") && filter());
 document.addEventListener("keydown", (event) => {
-  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
+  if (event.key !== "Enter" || event.isComposing) return;
+  if (event.ctrlKey || event.metaKey) form.requestSubmit();
+  else if (event.target.matches(".cards input, .behind input")) {
+    event.preventDefault(); // it belongs to that card or list, and sends no call
+    const overriding = event.target.closest(".override");
+    if (overriding) override($("[data-override]", overriding));
+  }
 });
 form.addEventListener("submit", (event) => {
   event.preventDefault();
@@ -405,6 +377,11 @@ function arrange() {
     profile: chosen("profile"),
   });
   history.replaceState(null, "", `?${address}`);
+  for (const link of $$(".menu a")) {
+    const there = new URLSearchParams(link.search);
+    for (const [name, value] of address) there.set(name, value);
+    link.search = there;
+  }
 }
 
 const asked = new URLSearchParams(location.search);
@@ -413,6 +390,6 @@ for (const [name, value] of asked) {
   if (["patient", "service", "profile", "day"].includes(name) && element) element.value = value;
 }
 state.keepDay = asked.has("day");
-add(structuredClone(offered.mri));
+addOrder($("[data-order=mri]"));
 arrange();
 build();
