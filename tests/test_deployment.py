@@ -37,6 +37,7 @@ def test_every_variable_is_a_setting_and_the_values_are_allowed(container, tmp_p
     given = {item["name"]: item.get("value") for item in container["env"]}
     assert set(given) <= set(SETTINGS)
     given["CDS_DATABASE_URL"] = "postgresql+psycopg://cds:secret@postgres/cds"
+    given["CDS_PSEUDONYM_KEY"] = "x" * 64
     settings = config.load(given)
     assert (settings.host, settings.leaves_out) == ("0.0.0.0", False)
 
@@ -93,7 +94,8 @@ def test_it_runs_without_privileges_as_the_user_of_the_image(pod, container):
 
 def test_secrets_are_referred_to_and_not_written_down(container, pod):
     by_name = {item["name"]: item for item in container["env"]}
-    assert "secretKeyRef" in by_name["CDS_DATABASE_URL"]["valueFrom"]
+    for secret in ("CDS_DATABASE_URL", "CDS_PSEUDONYM_KEY"):
+        assert "secretKeyRef" in by_name[secret]["valueFrom"]
     mounted = {item["name"] for item in container["volumeMounts"]}
     assert {volume["name"] for volume in pod["volumes"]} == mounted
 
