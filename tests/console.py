@@ -81,7 +81,7 @@ def printed(step: Step, folder: Path, address: str) -> str:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=60,
+        timeout=600,  # other pages run at the same time
         check=False,
     )
     return run.stdout.replace(address, DOCUMENTED).strip("\n")

@@ -78,11 +78,12 @@ def judged(*defects: str) -> tuple[Result, ...]:
 
 
 PERFORMANCE = {"PERF-1"}
-"""What depends on how busy the machine is."""
 
 
 def failed(results: tuple[Result, ...]) -> set[str]:
-    return {name for item in results if item.status is Status.FAILED for name in item.check.ids}
+    """The requirements that are not met, but for what depends on how busy the machine is."""
+    found = {name for item in results if item.status is Status.FAILED for name in item.check.ids}
+    return found - PERFORMANCE
 
 
 def test_a_right_service_passes_every_check_that_can_be_made_without_tokens():
@@ -246,7 +247,7 @@ def test_our_own_service_breaks_no_requirement_with_or_without_right_tokens(own_
 
     results = check_all(observe(Client(base, signer=signer), requests))
 
-    assert failed(results) - PERFORMANCE == set()
+    assert failed(results) == set()
     tokens = [item.status for item in results if "SEC-5" in item.check.ids]
     assert tokens == [Status.PASSED]
 
