@@ -21,6 +21,7 @@ import threading
 import time
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from itertools import chain, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 _PATH = "/cds-services/low-back-pain-patient-view/feedback"
 _CLIENTS = 4
+_FIRST_AFTER_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,9 @@ def _service(folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
 
 
 def _kill(parent: int, every_s: float, done: threading.Event, counts: dict[str, int]) -> None:
-    while not done.wait(every_s):
+    """Soon for the first time, so that few messages are enough."""
+    pauses = chain((_FIRST_AFTER_S,), repeat(every_s))
+    while not done.wait(next(pauses)):
         children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
         for child in children:
             with suppress(ProcessLookupError):  # it ended by itself

@@ -15,7 +15,7 @@ from fhir_stub import FhirStub
 @pytest.mark.slow
 @pytest.mark.requirement("I1", "I3", "F6", "H4")
 def test_calls_at_once_and_between_broken_ones_are_answered_as_alone(tmp_path):
-    report = interleaved.run(tmp_path, calls=150, patient_count=40)
+    report = interleaved.run(tmp_path, calls=150, patient_count=40, threads=8)
     assert report.kinds > 15
     assert report.is_clean, report
 

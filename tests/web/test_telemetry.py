@@ -37,7 +37,7 @@ class Traced:
         provider = TracerProvider(shutdown_on_exit=False)
         provider.add_span_processor(SimpleSpanProcessor(self.exporter))
         settings = config.load(
-            {"CDS_DATABASE_URL": f"sqlite:///{database}"}
+            {"CDS_DATABASE_URL": f"sqlite:///{database}", "CDS_DEADLINE_S": "30"}
             | {f"CDS_{name}": value for name, value in environ.items()}
         )
         app = create_app(settings, log=io.StringIO(), traces=OpenTelemetry(provider))
