@@ -203,7 +203,7 @@ def answer(expression, resources, now, sets):
     ]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.lists(observation, max_size=4),
     st.sampled_from(EXPRESSIONS),

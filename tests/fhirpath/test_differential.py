@@ -459,8 +459,6 @@ def test_each_known_difference_is_still_one(item: Known) -> None:
 @settings(
     max_examples=EXAMPLES,
     derandomize=not IS_LONG,
-    deadline=None,
-    database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(question=questions())
@@ -476,13 +474,7 @@ def test_most_questions_are_answered_alike() -> None:
     """The triage may not swallow the test."""
     agreed = asked = 0
 
-    @settings(
-        max_examples=80,
-        derandomize=True,
-        deadline=None,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
+    @settings(max_examples=80, suppress_health_check=list(HealthCheck))
     @given(question=questions())
     def count(question: Question) -> None:
         nonlocal agreed, asked

@@ -104,7 +104,7 @@ def answer(expression: str, variables: dict[str, list[Any]]) -> list[Any] | None
         return None
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(data=st.data(), expression=expressions(), chart=charts())
 def test_incomplete_data_never_turns_an_answer_into_another_one(data, expression, chart) -> None:
     expected = answer(expression, chart)

@@ -203,7 +203,7 @@ FACTS = st.lists(
 
 
 @pytest.mark.slow
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(st.data())
 def test_no_text_in_any_language_shows_a_placeholder_or_outgrows_a_summary(data):
     shapes = {}
