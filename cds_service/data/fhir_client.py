@@ -146,17 +146,18 @@ class FhirReader:
             return "the access token holds characters that a header cannot carry"
         return None
 
-    def leaves_alone(self, server: FhirServer, query: str, deadline: Deadline) -> str | None:
-        """Why a call reads nothing of a server that keeps others waiting; None when it may read.
+    def unresponsive(self, server: FhirServer) -> str | None:
+        """Why no call reads this server just now, as a sentence; None when it may be read."""
+        return KEEPS_WAITING if self._waiting.is_hanging(server.base) else None
 
-        Now and then this query is sent to it, behind the call, to see whether it answers again.
+    def probe(self, server: FhirServer, query: str, deadline: Deadline) -> None:
+        """Try with this query, behind the call, whether an unresponsive server answers again.
+
+        Does nothing while another call's probe is under way or was a moment ago.
         """
-        if not self._waiting.is_hanging(server.base):
-            return None
-        if self._waiting.may_look(server.base):
-            look = partial(self._look, server, query, _Limits(deadline, Allowance()))
-            Thread(target=look, name="fhir-look", daemon=True).start()
-        return KEEPS_WAITING
+        if self._waiting.claim_probe(server.base):
+            probing = partial(self._probe, server, query, _Limits(deadline, Allowance()))
+            Thread(target=probing, name="fhir-probe", daemon=True).start()
 
     def fetch(
         self,
@@ -244,8 +245,8 @@ class FhirReader:
         if sum(_entry_count(page) for page in pages) >= self.max_entries:
             raise NoAnswer(f"only {self.max_entries} entries of a search are read")
 
-    def _look(self, server: FhirServer, query: str, limits: _Limits) -> None:
-        with self._waiting.look(server.base):
+    def _probe(self, server: FhirServer, query: str, limits: _Limits) -> None:
+        with self._waiting.probe(server.base):
             self._sent(server, f"{server.base.rstrip('/')}/{query}", limits)
 
     def _sent(self, server: FhirServer, url: str, limits: _Limits) -> bytes:

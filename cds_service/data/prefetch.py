@@ -206,8 +206,8 @@ def _answers(
     refusal = reader.refusal(server)
     if refusal and reads:
         reader.on_refusal(refusal)
-    elif asked:
-        refusal = reader.leaves_alone(server, asked[0].query.text or "metadata", deadline)
+    elif asked and (refusal := reader.unresponsive(server)):
+        reader.probe(server, asked[0].query.text or "metadata", deadline)
     answers: dict[str, Answer] = {}
     if asked and not refusal:
         with reader.while_waiting() as may_wait:

@@ -2,7 +2,7 @@
 
 So a server that hangs holds a bounded number of calls, and costs the others next to nothing: a
 read of it takes threads and a connection, and so more than a call that brings its data (risk A5).
-Now and then one read looks whether it answers again; no call waits for that.
+Now and then one read, a probe, tries whether it answers again; no call waits for that.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ call makes several at once."""
 REMEMBERED_S = 5.0
 """How long late reads that got no answer count; a server that is asked seldom is always asked."""
 
-LOOK_EVERY_S = 1.0
-"""How long a server that hangs is left alone, before one read looks whether it answers again."""
+PROBE_EVERY_S = 1.0
+"""How long a server that hangs is left alone, before one read tries whether it answers again."""
 
 KEEPS_WAITING = "the FHIR server keeps other reads waiting and is not asked again"
 
@@ -43,7 +43,7 @@ class _Server:
     under_way: dict[object, float] = field(default_factory=dict)
     unanswered: int = 0
     gave_up: float = 0.0
-    is_looked_at: bool = False
+    is_probed: bool = False
 
     def is_hanging(self, now: float) -> bool:
         late = sum(now - since > LATE_S for since in self.under_way.values())
@@ -80,25 +80,25 @@ class Waiting:
         with self._lock:
             return self._server(base, now).is_hanging(now)
 
-    def may_look(self, base: str) -> bool:
-        """Whether it is time to see if a server that hangs answers again: a `look` must follow."""
+    def claim_probe(self, base: str) -> bool:
+        """Whether it is time to probe a server that hangs; then the `probe` must follow."""
         now = self._clock()
         with self._lock:
             server = self._server(base, now)
-            if server.is_looked_at or now - server.gave_up < LOOK_EVERY_S:
+            if server.is_probed or now - server.gave_up < PROBE_EVERY_S:
                 return False
-            server.is_looked_at = True
+            server.is_probed = True
             return True
 
     @contextlib.contextmanager
-    def look(self, base: str) -> Iterator[None]:
-        """One read that `may_look` has allowed; its failure ends here."""
+    def probe(self, base: str) -> Iterator[None]:
+        """The one read that was claimed; its failure ends here."""
         server = self._server(base, self._clock())
         try:
             with contextlib.suppress(NoAnswer), self._counted(server):
                 yield
         finally:
-            server.is_looked_at = False
+            server.is_probed = False
 
     @contextlib.contextmanager
     def reading(self, base: str) -> Iterator[None]:
@@ -136,6 +136,6 @@ class Waiting:
             self._servers = {
                 known: server
                 for known, server in self._servers.items()
-                if server.under_way or server.is_looked_at or not server.is_forgotten(now)
+                if server.under_way or server.is_probed or not server.is_forgotten(now)
             }
         return self._servers.setdefault(base, _Server())

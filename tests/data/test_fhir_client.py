@@ -241,7 +241,7 @@ def test_a_server_that_hangs_is_asked_by_no_call(
 ) -> None:
     asked = len(stub.seen)
 
-    assert reader.leaves_alone(hanging, SEARCH, Deadline(30)) == KEEPS_WAITING
+    assert reader.unresponsive(hanging) == KEEPS_WAITING
     assert fetch(reader, stub) == Answer((), KEEPS_WAITING)
     assert len(stub.seen) == asked
 
@@ -252,7 +252,8 @@ def test_a_server_that_answers_again_is_asked_as_before(
 ) -> None:
     del stub.faults["Condition"]
     patience = Deadline(20)
-    while reader.leaves_alone(hanging, SEARCH, patience) and not patience.is_over:
+    while reader.unresponsive(hanging) and not patience.is_over:
+        reader.probe(hanging, SEARCH, patience)
         threading.Event().wait(0.01)
 
     assert fetch(reader, stub).failure is None

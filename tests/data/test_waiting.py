@@ -8,7 +8,7 @@ from contextlib import ExitStack
 import pytest
 
 from cds_service.data.guarded_http import NoAnswer, NotInTime
-from cds_service.data.waiting import LATE_S, LOOK_EVERY_S, MOST_LATE, REMEMBERED_S, Waiting
+from cds_service.data.waiting import LATE_S, MOST_LATE, PROBE_EVERY_S, REMEMBERED_S, Waiting
 
 
 class Clock:
@@ -75,10 +75,10 @@ def end_without_time_of_its_own(waiting):
         raise NotInTime("did not answer in time")
 
 
-def look(waiting, clock, seconds=0.0, failure=None):
-    clock.now += LOOK_EVERY_S
-    assert waiting.may_look("a")
-    with waiting.look("a"):
+def probe(waiting, clock, seconds=0.0, failure=None):
+    clock.now += PROBE_EVERY_S
+    assert waiting.claim_probe("a")
+    with waiting.probe("a"):
         clock.now += seconds
         if failure:
             raise failure
@@ -92,17 +92,17 @@ def test_once_the_late_ones_are_over_no_call_is_made_to_wait(waiting, clock):
 
 
 @pytest.mark.requirement("A5")
-def test_one_look_at_a_time_sees_whether_it_answers(waiting, clock):
+def test_one_probe_at_a_time_tries_whether_it_answers(waiting, clock):
     end_late_without_answer(waiting, clock)
-    assert not waiting.may_look("a")
-    clock.now += LOOK_EVERY_S
-    assert waiting.may_look("a")
-    assert not waiting.may_look("a")
-    with waiting.look("a"):
+    assert not waiting.claim_probe("a")
+    clock.now += PROBE_EVERY_S
+    assert waiting.claim_probe("a")
+    assert not waiting.claim_probe("a")
+    with waiting.probe("a"):
         clock.now += 2 * LATE_S
         raise NoAnswer("not in time")
-    assert not waiting.may_look("a")
-    look(waiting, clock, failure=NotInTime("did not answer in time"))
+    assert not waiting.claim_probe("a")
+    probe(waiting, clock, failure=NotInTime("did not answer in time"))
     assert_shut(waiting)
 
 
@@ -110,13 +110,13 @@ def test_one_look_at_a_time_sees_whether_it_answers(waiting, clock):
 @pytest.mark.parametrize("seconds", [LATE_S / 2, 2 * LATE_S], ids=["soon", "late"])
 def test_an_answer_opens_the_server_again(waiting, clock, seconds):
     end_late_without_answer(waiting, clock)
-    look(waiting, clock, seconds)
+    probe(waiting, clock, seconds)
     read(waiting)
 
 
 def test_a_refusal_that_comes_soon_is_an_answer_too(waiting, clock):
     end_late_without_answer(waiting, clock)
-    look(waiting, clock, failure=NoAnswer("does not allow this read (403)"))
+    probe(waiting, clock, failure=NoAnswer("does not allow this read (403)"))
     read(waiting)
 
 
