@@ -108,6 +108,16 @@ def rules_in(content: Content) -> frozenset[str]:
     return frozenset(item.code for item in coded if item is not None)
 
 
+def named_rules(json: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The rules that a case says something about, each with its place below `expect`."""
+    expect = json["expect"]
+    for number, card in enumerate(expect.get("cards", ())):
+        yield f"cards[{number}].rule", card["rule"]
+    for member in ("absent", "shadow"):
+        for number, rule in enumerate(expect.get(member, ())):
+            yield f"{member}[{number}]", rule
+
+
 def unknown_rules(
     json: Mapping[str, Any], known: AbstractSet[str], file: str
 ) -> Iterator[ContentError]:
@@ -115,15 +125,7 @@ def unknown_rules(
 
     One that is excluded and misspelt would be absent for ever.
     """
-    expect = json["expect"]
-    cards = [card["rule"] for card in expect.get("cards", ())]
-    named = [(f"cards[{number}].rule", rule) for number, rule in enumerate(cards)]
-    named += [
-        (f"{member}[{number}]", rule)
-        for member in ("absent", "shadow")
-        for number, rule in enumerate(expect.get(member, ()))
-    ]
-    for place, rule in named:
+    for place, rule in named_rules(json):
         if rule not in known:
             yield ContentError(
                 f"no card of this guideline carries the rule '{rule}'",

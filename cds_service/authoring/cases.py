@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 MEMBERS = frozenset(
     {
         "name", "now", "hook", "service", "profile", "language", "data", "draftOrders",
-        "selections", "userId", "unavailable", "incomplete", "request", "forceArtifactVersion",
+        "selections", "userId", "unavailable", "incomplete", "request", case_content.FORCED,
         "expect",
     }
 )  # fmt: skip
@@ -91,12 +91,12 @@ def read(path: Path) -> Case:
     if not isinstance(json, dict):
         raise ContentError("a case is a JSON object", code="case", where=Where(str(path)))
     _refuse_unknown(json, MEMBERS, path)
-    forced = json.get("forceArtifactVersion", [])
+    forced = json.get(case_content.FORCED, [])
     if not isinstance(forced, list) or not all(isinstance(item, str) for item in forced):
         raise ContentError(
-            "forceArtifactVersion is a list of canonicals, each url|version",
+            f"{case_content.FORCED} is a list of canonicals, each url|version",
             code="case",
-            where=Where(str(path), "forceArtifactVersion"),
+            where=Where(str(path), case_content.FORCED),
         )
     expect = json.get("expect")
     if not isinstance(expect, dict):

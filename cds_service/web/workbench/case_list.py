@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, request
 
 from cds_service.authoring import cases
-from cds_service.authoring.case_content import rules_in
+from cds_service.authoring.case_content import named_rules, rules_in
 from cds_service.errors import ContentError
 from cds_service.hooks.service import PROFILES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from cds_service.authoring.cases import Case, CaseResult
@@ -52,7 +52,7 @@ class Wanted:
         hook = json.get("hook") or json.get("request", {}).get("hook")
         return (
             self.words.lower() in f"{case.name} {case.path.name}".lower()
-            and self.rule in ("", *_rules(case))
+            and self.rule in ("", *(rule for _, rule in named_rules(json)))
             and self.hook in ("", hook)
             and self.profile in ("", json.get("profile", profile))
         )
@@ -100,14 +100,6 @@ def _read(directory: Path) -> tuple[list[Case], list[ContentError]]:
         except ContentError as problem:
             broken.append(problem)
     return found, broken
-
-
-def _rules(case: Case) -> Iterator[str]:
-    """The rules that a case says something about."""
-    expect = case.json["expect"]
-    yield from (card["rule"] for card in expect.get("cards", ()))
-    yield from expect.get("absent", ())
-    yield from expect.get("shadow", ())
 
 
 def _plans(library: PlanLibrary) -> dict[Path, str]:
