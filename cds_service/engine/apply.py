@@ -287,18 +287,13 @@ def _condition(condition: Condition, evaluation: Evaluation) -> ConditionOutcome
     if program is None:
         return _explained(condition, evaluation)
     try:
-        value = program.answer(evaluation)
-        if type(value) is list and len(value) == 1:  # nearly always one boolean
-            if value[0] is True:
-                return judged_condition(condition, FIRED)
-            if value[0] is False:
-                return judged_condition(condition, NOT_MET)
-        return ConditionOutcome(condition, _verdict(value))
+        return judged_condition(condition, _verdict(program.answer(evaluation)))
     except EvaluationError as error:
         return ConditionOutcome(condition, Verdict.ERROR, error=error.message)
 
 
 def _verdict(value: list[Any]) -> Verdict:
+    """What a condition comes to by its value: nearly always one boolean, told without a call."""
     plain_one = value[0] if type(value) is list and len(value) == 1 else None
     if plain_one is True:
         return FIRED

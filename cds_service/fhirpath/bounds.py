@@ -37,12 +37,12 @@ class Bound:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bounds:
-    """Bounds with `and` between them; `beyond` is the criterion without them, None for nothing."""
+    """Bounds with `and` between them; `rest` is the criterion without them, None for nothing."""
 
     bounds: tuple[Bound, ...]
-    beyond: _Run | None
+    rest: _Run | None
 
-    def told(
+    def narrowed(
         self, frame: Frame, items: list[Any], told: list[tuple[int, Any]]
     ) -> list[tuple[int, Any]]:
         """The rows that are not beyond a bound; of those with the verdict True, `WITHIN` if so."""

@@ -104,7 +104,7 @@ def _bounds_of_all(operands: list[Code]) -> Bounds | None:
     """The bounds that `and` starts with, after its facts."""
     left = list(dropwhile(lambda operand: operand.fact is not None, operands))
     found: tuple[Bound, ...] = ()
-    while left and (bounds := left[0].bounds) is not None and bounds.beyond is None:
+    while left and (bounds := left[0].bounds) is not None and bounds.rest is None:
         found += bounds.bounds
         left.pop(0)
     if not found:

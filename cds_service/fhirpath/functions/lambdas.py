@@ -190,8 +190,8 @@ def _judges(code: Code) -> dict[Any, Run | None]:
     """
     if code.fact is not None:
         return {True: None, None: None}
-    beyond = code.run if code.bounds is None else code.bounds.beyond
-    return {True: code.rest or code.run, WITHIN: beyond}
+    within = code.run if code.bounds is None else code.bounds.rest
+    return {True: code.rest or code.run, WITHIN: within}
 
 
 def _told(
@@ -202,7 +202,7 @@ def _told(
     True where its fact or guard is, or there is none; WITHIN where it is within its bounds as well.
     """
     told, bounds = _told_by_json(code.fact or code.guard, items, positions), code.bounds
-    return told if bounds is None else bounds.told(frame, items, told)
+    return told if bounds is None else bounds.narrowed(frame, items, told)
 
 
 def _told_by_json(
