@@ -206,6 +206,8 @@ def _answers(
     refusal = reader.refusal(server)
     if refusal and reads:
         reader.on_refusal(refusal)
+    elif asked and deadline.is_over:
+        refusal = "no time is left to ask the FHIR server, or its access token has expired"
     elif asked and (refusal := reader.unresponsive(server)):
         reader.probe(server, asked[0].query.text or "metadata", deadline)
     answers: dict[str, Answer] = {}

@@ -97,11 +97,12 @@ def is_of_another_patient(
 
 
 def _names_another(reference: str, patient_id: str, names: frozenset[str]) -> bool:
-    if reference.startswith("#") or "?" in reference or not reference:
+    literal, _, condition = reference.partition("?")
+    if not literal or literal.startswith("#"):
         return False
-    if reference.lower().startswith("urn:"):
-        return reference.lower() not in names
-    key = fhir_json.reference_key(reference)
+    if literal.lower().startswith("urn:"):
+        return literal.lower() not in names
+    key = fhir_json.reference_key(literal)
     if key is None:
-        return reference.rsplit("/", 1)[-1] != patient_id
+        return not condition and literal.rsplit("/", 1)[-1] != patient_id
     return key[0] == "Patient" and key[1] != patient_id

@@ -684,6 +684,10 @@ def test_nothing_is_read_with_a_token_that_has_expired(
     key = run(reader, by_server(stub, fhirAuthorization=authorization)).keys["conditions"]
 
     assert (key.state, stub.seen) == (State.UNKNOWN, [])
+    assert key.reason is not None
+    assert key.reason.endswith(
+        "no time is left to ask the FHIR server, or its access token has expired"
+    )
 
 
 @pytest.mark.parametrize("expires_in", [None, "soon", "300", 300, [], True])
@@ -757,9 +761,13 @@ SAME = [
     "Group/g",
     "#contained",
     "Patient?identifier=x",
+    "https://ehr.example.org/fhir/Patient?identifier=x",
+    "Patient/p1?x=y",
 ]
 OTHER = [
     "Patient/p2",
+    "Patient/p2?x=y",
+    "https://ehr.example.org/fhir/Patient/p2?x=y",
     "Patient/P1",
     "https://ehr.example.org/fhir/Patient/p2",
     "Patient/p2/_history/1",
