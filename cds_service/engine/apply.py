@@ -18,6 +18,8 @@ from cds_service.engine.activity_definition import instantiate
 from cds_service.engine.dynamic_path import is_of_action
 from cds_service.engine.dynamic_value import set_value
 from cds_service.engine.outcome import (
+    EARLIER_APPLIES,
+    NOTHING_TO_REPEAT,
     ActionOutcome,
     ConditionOutcome,
     Outcome,
@@ -142,8 +144,8 @@ class _Run:
         for action in owner.actions:
             here = f"{path}/{action.key}"
             if is_decided:
-                note = "an earlier alternative applies"
-                outcomes.append(ActionOutcome(action, plan, here, Verdict.NOT_MET, note=note))
+                skipped = ActionOutcome(action, plan, here, Verdict.NOT_MET, note=EARLIER_APPLIES)
+                outcomes.append(skipped)
                 continue
             scope = evaluation.bind(action=action.json) if action.reads_itself else evaluation
             before = len(outcomes)
@@ -176,7 +178,7 @@ class _Run:
             return
         if not items:
             verdict = Verdict.CANNOT_TELL if isinstance(items, Incomplete) else Verdict.NOT_MET
-            note = f"nothing to repeat for: {expression.text}"
+            note = NOTHING_TO_REPEAT + expression.text
             yield ActionOutcome(action, plan, path, verdict, note=note)
         for index, item in enumerate(items):
             yield self._judge(action, plan, f"{path}[{index}]", scope.bind(**{name: [item]}))

@@ -36,6 +36,8 @@ class Verdict(StrEnum):
 
 _FIRED = Verdict.FIRED  # looked up once: a member of an enumeration is no plain attribute
 IN_SHADOW = "in shadow: it applies, is logged and is not shown"
+EARLIER_APPLIES = "an earlier alternative applies"
+NOTHING_TO_REPEAT = "nothing to repeat for: "
 
 
 class ConditionOutcome(NamedTuple):

@@ -292,3 +292,22 @@ def test_nothing_is_wider_than_a_small_telephone(open_page, language):
     page = sign(open_page(f"/workbench?ui={language}", viewport={"width": 360, "height": 700}))
 
     assert page.evaluate("document.documentElement.scrollWidth") == 360
+
+
+@pytest.mark.parametrize("language", ["en", "de", "nl", "nb"])
+def test_no_word_is_broken_on_a_small_telephone(open_page, language):
+    page = open_page(f"/workbench?ui={language}", viewport={"width": 360, "height": 700})
+
+    broken = page.eval_on_selector_all(
+        ".segments span, .drafts span, .drafts small",
+        """elements => elements.flatMap(element => {
+          const text = element.firstChild;
+          return [...text.data.matchAll(/[^\\s-]+/g)].filter(word => {
+            const range = document.createRange();
+            range.setStart(text, word.index);
+            range.setEnd(text, word.index + word[0].length);
+            return new Set([...range.getClientRects()].map(box => Math.round(box.top))).size > 1;
+          }).map(word => word[0]);
+        })""",
+    )
+    assert broken == []

@@ -1,4 +1,4 @@
-"""The words of conditions: every one of ours in every language, and the workbench uses them."""
+"""What conditions ask and plans are about: in every language, and the workbench says it so."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from cds_service.web.workbench.condition_words import ConditionWords
 HERE = {"base_url": "http://127.0.0.1:8080"}
 WORDS = {
     "guidelines/lbpR16": '<span lang="de">nicht wegen einer anderen Indikation</span>',
+    "guidelines": "Rückenschmerz mit neuer Schwäche eines Beins.",
     "guidelines/low-back-pain-patient-view": "keine Karten für Patienten als Benutzer",
 }
 SYSTEM = "https://lbp.example.org/fhir/CodeSystem/lbp-conditions"
@@ -30,7 +31,9 @@ def content():
 
 
 def described(content) -> set[str]:
-    return {
+    """What conditions ask, and what each recommendation is about."""
+    about = {plan.json["description"] for plan in content.plans.values() if plan.topic}
+    return about | {
         condition.description
         for plan in content.plans.values()
         for root in plan.actions
@@ -40,7 +43,7 @@ def described(content) -> set[str]:
     }
 
 
-def test_every_condition_is_worded_in_every_language(content):
+def test_every_condition_and_plan_is_described_in_every_language(content):
     texts = {text.default: text for text in content.messages.values()}
 
     lacking = {
@@ -52,7 +55,7 @@ def test_every_condition_is_worded_in_every_language(content):
     assert lacking == set()
 
 
-def test_no_words_are_kept_that_no_condition_has(content):
+def test_no_words_are_kept_that_no_plan_has(content):
     (system,) = (source for source in content.sources if source.resource.get("url") == SYSTEM)
     kept = {concept["display"] for concept in system.resource["concept"]}
 
@@ -70,7 +73,7 @@ def test_words_without_a_translation_stand_as_their_author_wrote_them():
 
 
 @pytest.mark.parametrize("path", WORDS)
-def test_a_page_words_conditions_in_the_readers_language(app, path):
+def test_a_page_says_them_in_the_readers_language(app, path):
     page = app.test_client().get(f"/workbench/{path}?ui=de", **HERE).text
 
     assert WORDS[path] in page

@@ -192,6 +192,22 @@ def test_a_recommendation_that_is_stopped_is_called_by_its_name_and_not_by_an_id
     assert re.search('class="title">(.*?)<', row)[1] == "NSAID without gastroprotection"
 
 
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [("de", "Nichts zu beurteilen in"), ("nb", "Ingenting å vurdere i")],
+)
+def test_why_an_order_rule_has_nothing_to_judge_is_said_in_the_readers_language(
+    bench, language, said
+):
+    asked = {**ASKED, "day": "2024-06-01"}
+    asked |= {"request": bench.post("/workbench/request", json=asked, **HERE).json["request"]}
+    page = bench.post(f"/workbench/why?ui={language}", json=asked, **HERE).json["why"]
+
+    row = page[page.index('data-rule="lbpX01"') :]
+    assert said in row[: row.index("</summary>")]
+    assert "nothing to repeat" not in page
+
+
 # --- feedback ---
 
 

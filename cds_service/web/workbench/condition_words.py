@@ -1,7 +1,7 @@
-"""What a condition asks, in the reader's language.
+"""What a condition asks and what a plan is about, in the reader's language.
 
-An author describes a condition in English. Its translations are those of the message with that very
-text (CodeSystem `lbp-conditions` in our guideline); a text without any stays as it stands.
+An author describes both in English. The translations are those of the message with that very text
+(CodeSystem `lbp-conditions` in our guideline); a text without any stays as it stands.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ConditionWords:
-    """Says descriptions of conditions in one language; `texts` are the messages by English text."""
+    """Says descriptions in one language; `texts` are the messages by their English text."""
 
     texts: Mapping[str, Text]
     language: str

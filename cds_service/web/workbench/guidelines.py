@@ -44,12 +44,12 @@ class Listed:
         """The folder that it lies in, as the author named it."""
         return self.file.parts[0]
 
-    def description(self, language: str) -> str:
-        """What it is for: a strategy's in the reader's language, with the profiles it knows."""
+    def description(self, said: ConditionWords) -> str:
+        """What it is for, in the reader's language; a strategy's with the profiles it knows."""
         own = next((item for item in self.services if item.plan is self.plan), None)
         if own is None:
-            return str(self.plan.json.get("description", ""))
-        return languages.plain_text(own.description, language, {"profile": PROFILES})
+            return said(str(self.plan.json.get("description", "")))
+        return languages.plain_text(own.description, said.language, {"profile": PROFILES})
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,8 @@ def routes(bench: Bench) -> Blueprint:
         listed = list(_listed(bench.hooks.library))
         topics = sorted({item.topic for item in listed}, key=lambda name: name != "strategies")
         grouped = [(topic, [item for item in listed if item.topic == topic]) for topic in topics]
-        return bench.page("guidelines.html", here="guidelines", topics=grouped)
+        said = ConditionWords.of(bench.hooks.library, g.words.language)
+        return bench.page("guidelines.html", here="guidelines", topics=grouped, said=said)
 
     @pages.get("/guidelines/<plan_id>")
     def plan(plan_id: str) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cds_service.engine import explanation
-from cds_service.engine.outcome import Verdict
+from cds_service.engine.outcome import EARLIER_APPLIES, IN_SHADOW, NOTHING_TO_REPEAT, Verdict
 from cds_service.hooks import languages
 
 if TYPE_CHECKING:
@@ -29,6 +29,10 @@ CLASS_OF = {
     Verdict.SHADOW: "shadow",
 }
 """What a verdict is called in addresses, words and style sheets."""
+
+
+_NOTES = {EARLIER_APPLIES: "earlier", IN_SHADOW: "shadow"}
+"""The notes that are the same for every action, by their key in the words of the page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,17 @@ class Row:
     def rank(self) -> int:
         """What is read first: what spoke, what could not be told, errors, then the rest."""
         return ("fired", "quiet", "shadow", "error", "cannot-tell", "not-met").index(self.verdict)
+
+    @property
+    def note_key(self) -> str | None:
+        """Which words of the page say its note; None for a note in its own words."""
+        return "nothing" if self.repeats is not None else _NOTES.get(self.note or "")
+
+    @property
+    def repeats(self) -> str | None:
+        """The expression that found nothing to repeat the action for, if that is its note."""
+        note = self.note or ""
+        return note.removeprefix(NOTHING_TO_REPEAT) if note.startswith(NOTHING_TO_REPEAT) else None
 
     @property
     def reason(self) -> Asked | None:
