@@ -110,7 +110,7 @@ def observe(client: Client, requests: Iterable[Mapping[str, Any]] = ()) -> Obser
     """
     discovery = client.get(SERVICES)
     if discovery.failure is not None:
-        raise Unreachable(f"{client.base}{discovery}", hint=discovery.hint)
+        raise Unreachable(f"{client.base}: {discovery}", hint=discovery.hint)
     seen = Observed(discovery, client.get(f"{SERVICES}/"))
     given = list(requests)
     for service in seen.services:

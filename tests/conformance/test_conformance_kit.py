@@ -197,6 +197,7 @@ def test_a_service_that_is_not_there_is_told_plainly():
     result = CliRunner().invoke(main, ["conformance", "http://127.0.0.1:9"])
 
     assert result.exit_code == 2
+    assert "http://127.0.0.1:9: GET /cds-services: no answer" in result.output
     assert "is the service running" in result.output
 
 
