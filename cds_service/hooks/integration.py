@@ -8,9 +8,10 @@ and the service cannot say different things. Pure; nothing of it is secret.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from cds_service import fhir_json
 from cds_service.hooks import languages
 from cds_service.messages import DEFAULT_LANGUAGE
 
@@ -78,6 +79,15 @@ class Code:
 
 
 @dataclass(frozen=True, slots=True)
+class Order:
+    """What a suggestion may create; `own` is what the client's lists call it, empty if not told."""
+
+    kind: str
+    code: Code
+    own: str
+
+
+@dataclass(frozen=True, slots=True)
 class Sheet:
     """The integration sheet.
 
@@ -86,6 +96,7 @@ class Sheet:
         override_reasons: every reason that a card may offer.
         topics: what `source.topic` holds, stable over versions; overrides are remembered by it.
         hosts: where the links and sources of cards lead.
+        orders: what suggestions may create, so that the client's own lists can hold it.
     """
 
     base: str
@@ -95,6 +106,7 @@ class Sheet:
     override_reasons: tuple[Code, ...]
     topics: tuple[Code, ...]
     hosts: tuple[str, ...]
+    orders: tuple[Order, ...]
     trust: Trust | None
 
 
@@ -117,6 +129,7 @@ def sheet(library: PlanLibrary, base: str, tenant: Tenant | None = None) -> Shee
         override_reasons=_codes(_override_reasons(plans)),
         topics=_codes(_topics(plans)),
         hosts=_hosts(plans),
+        orders=tuple(_orders(library, tenant)),
         trust=_trust(tenant) if tenant else None,
     )
 
@@ -159,6 +172,27 @@ def override_words(plans: Iterable[Plan], language: str) -> dict[str, str]:
         for item in _override_reasons(plans)
         if item.display is not None
     }
+
+
+def _orders(library: PlanLibrary, tenant: Tenant | None) -> Iterator[Order]:
+    """What the client may be offered to create, each once, in their order as text."""
+    creates = tenant.client_profile.creates if tenant else None
+    own = tenant.order_codes if tenant else {}
+    found = {(kind, item["system"], item["code"]): item for kind, item in _orderable(library)}
+    for (kind, system, code), coding in sorted(found.items(), key=lambda pair: pair[0]):
+        if creates is None or kind in creates:
+            theirs = "|".join(own.get((system, code), ()))
+            yield Order(kind, Code(system, code, str(coding.get("display", ""))), theirs)
+
+
+def _orderable(library: PlanLibrary) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The codings of every definition of an order, each with the type of the order."""
+    for activity in library.content.activities.values():
+        definition = activity.json
+        ordered = definition.get("code") or definition.get("productCodeableConcept")
+        for coding in fhir_json.codings(ordered):
+            if "system" in coding and "code" in coding:
+                yield str(definition["kind"]), coding
 
 
 def _override_reasons(plans: Iterable[Plan]) -> Iterator[Coded]:

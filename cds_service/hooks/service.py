@@ -254,7 +254,7 @@ class HookService:
         if quiet:
             shown = cards.from_outcome(outcome, reader)
         if question.tenant is not None:
-            shown = adaptation.for_client(shown, question.tenant.client_profile)
+            shown = adaptation.for_client(shown, question.tenant)
         judged = outcome.by_verdict()
         decision = Decision(
             decision_id=str(situation.decision_id),

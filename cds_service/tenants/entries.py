@@ -21,9 +21,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cds_service.tenants.client_profile import ClientProfile
+    from cds_service.tenants.tenant import SystemCode
 
 T = TypeVar("T")
 _TEXT = re.compile(r"[!-~]{1,500}")
+_CODED = re.compile(r"([!-{}~]{1,300})\|([ -{}~]{1,200})")
+_CODES = '"http://loinc.org|24968-0" = "urn:example:our-orders|MR-LS"'
 _MOST_VALUES = 100
 
 
@@ -133,6 +136,24 @@ def language(value: Any, site: Site) -> str:
 def client_profile(value: Any, _: Site) -> ClientProfile:
     """What kind of client it is."""
     return CLIENT_PROFILES[_named(value, CLIENT_PROFILES)]
+
+
+def order_codes(value: Any, _: Site) -> Mapping[SystemCode, SystemCode]:
+    """Codes of our orders, each with the code that the client's own lists have for it.
+
+    A code of ours that nothing orders is no mistake: its definition may be left out just now.
+    """
+    if not isinstance(value, dict) or not 0 < len(value) <= _MOST_VALUES:
+        raise Wrong("must be a table of codes", f"write {_CODES}")
+    pairs = _each(lambda item: (_system_code(item[0]), _system_code(item[1])), value.items())
+    return dict(pairs)
+
+
+def _system_code(text: object) -> SystemCode:
+    found = _CODED.fullmatch(text) if isinstance(text, str) else None
+    if found is None:
+        raise Wrong(f"holds '{text}', which is no system|code", f"write {_CODES}")
+    return found[1], found[2]
 
 
 def services(value: Any, site: Site) -> frozenset[str]:

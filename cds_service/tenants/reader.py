@@ -68,6 +68,7 @@ _ENTRIES: Mapping[str, tuple[str, Callable[[Any, Site], Any]]] = {
     "language": ("language", entries.language),
     "client_profile": ("client_profile", entries.client_profile),
     "services": ("services", entries.services),
+    "order_codes": ("order_codes", entries.order_codes),
     "demo": ("is_demo", entries.demo),
 }
 """Entry of the file → field of the tenant, and what makes its value."""

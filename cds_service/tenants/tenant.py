@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from cds_service.tenants.client_profile import CLIENT_PROFILES, DEFAULT_CLIENT_PROFILE
 
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
     from cds_service.data.outbound import Endpoint
     from cds_service.tenants.client_profile import ClientProfile
+
+SystemCode: TypeAlias = tuple[str, str]
+"""A code system and a code of it."""
 
 ALGORITHMS = ("RS384", "ES384", "RS256", "ES256", "RS512")
 """Signature algorithms that can be allowed: never `none` or a symmetric one (SEC-19, SEC-20)."""
@@ -33,6 +36,7 @@ class Tenant:
         token_tenants: values of the `tenant` claim that are this tenant; empty: not looked at.
         subjects: values of the `sub` claim that are accepted; empty: not looked at.
         client_ids: ours at its authorization server; empty: not compared.
+        order_codes: what its own lists call an order that suggestions create, by our code.
         services: ids of the services it may call; None for all.
         is_demo: whether publicly known keys are accepted; never beyond loopback.
     """
@@ -54,6 +58,7 @@ class Tenant:
     profile: str | None = None
     language: str | None = None
     client_profile: ClientProfile = CLIENT_PROFILES[DEFAULT_CLIENT_PROFILE]
+    order_codes: Mapping[SystemCode, SystemCode] = field(default_factory=dict)
     services: frozenset[str] | None = None
     is_demo: bool = False
 

@@ -32,7 +32,7 @@ BROKEN = """() => {
   const told = [
     "[aria-labelledby=prefetch] td:not(:nth-child(2))",
     "[aria-labelledby=endpoints] td:first-child", "[aria-labelledby=endpoints] code span",
-    "[aria-labelledby=reasons] code span",
+    "[aria-labelledby=reasons] code span", "[aria-labelledby=orders] td code span",
   ];
   const ids = [...document.querySelectorAll("[aria-labelledby=endpoints] td:nth-child(2) code")];
   return [...ids, ...document.querySelectorAll(told.join())].filter(cell => {

@@ -19,6 +19,8 @@ REQUESTS = REPOSITORY / "examples" / "requests"
 PLANS = REPOSITORY / "plan_definitions"
 DRUGS = "medication/X03/cases/naproxen-while-apixaban-is-in-use.json"
 AUDIENCE = "https://cds.example.org"
+PHYSIOTHERAPY = ("http://snomed.info/sct", "308447003")
+LISTED = ("urn:com.epic.cdshooks.action.code.system.preference-list-item", "4711")
 VIEW, SIGN = (f"/cds-services/low-back-pain-{hook}" for hook in ("patient-view", "order-sign"))
 
 
@@ -33,6 +35,7 @@ def application(tmp_path_factory: pytest.TempPathFactory) -> Client:
             f'audience = "{AUDIENCE}"\njwks_file = "keys.json"\nclient_profile = "{name}"\n'
             for name in CALLS
         )
+        + f'[tenants.epic.order_codes]\n"{"|".join(PHYSIOTHERAPY)}" = "{"|".join(LISTED)}"\n'
     )
     return client_with(
         TENANTS=str(folder / "tenants.toml"),
@@ -147,6 +150,26 @@ def test_epic_may_take_any_of_the_suggestions_and_none_twice(application):
 
     assert card["selectionBehavior"] == "any"
     assert len(removals) == 1
+
+
+def referral(application: Client, name: str) -> list[dict[str, Any]]:
+    """The codings of the referral to physiotherapy that is offered."""
+    (found,) = (
+        action["resource"]["code"]["coding"]
+        for card in cards(application, name, VIEW, "patient-view-fever.json")
+        for item in card.get("suggestions", ())
+        for action in item["actions"]
+        if action["type"] == "create" and PHYSIOTHERAPY[1] in str(action["resource"]["code"])
+    )
+    return found
+
+
+@pytest.mark.requirement("ACT-10")
+def test_an_order_names_the_item_of_the_clients_own_list_first(application):
+    item, *ours = referral(application, "epic")
+
+    assert item == dict(zip(("system", "code"), LISTED, strict=True))
+    assert ours == referral(application, "cds-hooks-2.0")
 
 
 def test_epic_gets_no_task(application):

@@ -72,6 +72,7 @@ def test_everything_that_can_be_said_is_read(tmp_path: Path) -> None:
         language = "nb"
         client_profile = "epic"
         services = ["view"]
+        order_codes = { "http://loinc.org|24968-0" = "urn:example:our-list|MR lumbar" }
 
         [[tenants.hospital.fhir_servers]]
         url = "https://ehr.example.org/fhir"
@@ -93,6 +94,9 @@ def test_everything_that_can_be_said_is_read(tmp_path: Path) -> None:
     assert tenant.client_profile == CLIENT_PROFILES["epic"]
     assert tenant.client_profile.selection_behavior == "any"
     assert tenant.client_profile.one_action_per_suggestion
+    assert tenant.order_codes == {
+        ("http://loinc.org", "24968-0"): ("urn:example:our-list", "MR lumbar")
+    }
     assert not tenant.may_call("sign")
 
 
@@ -160,6 +164,9 @@ def test_a_file_that_is_not_there_says_what_to_do(tmp_path: Path) -> None:
         ('profile = "nll"', "did you mean 'nl'"),
         ('client_profile = "epik"', "did you mean 'epic'"),
         ('services = ["veiw"]', "did you mean 'view'"),
+        ("order_codes = {}", "must be a table of codes"),
+        ('order_codes = { "24968-0" = "urn:x|y" }', "holds '24968-0', which is no system|code"),
+        ('order_codes = { "http://loinc.org|24968-0" = 4711 }', "holds '4711', which is no system"),
         ('ca_bundle = "absent.pem"', "no readable PEM file"),
         ('jwks_file = "absent.json"', "cannot be read (FileNotFoundError)"),
         ("jwks = {}", "is no JWK Set"),

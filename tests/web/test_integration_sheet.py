@@ -30,6 +30,7 @@ subjects = ["ehr-back-office"]
 client_ids = ["lbp-at-the-ehr"]
 profile = "no"
 language = "nb"
+order_codes = { "http://snomed.info/sct|308447003" = "urn:example:our-list|PHYS" }
 """
 
 
@@ -93,6 +94,20 @@ def test_a_tenants_sheet_says_what_its_tokens_must_hold(tenants):
     assert {"https://cds-old.example.org/lbp", "ward-7", "no", "nb"} <= words
     assert {"ehr-back-office", "lbp-at-the-ehr"} <= words
     assert "POST https://cds.example.org/lbp/cds-services/low-back-pain-patient-view" in words
+
+
+def test_the_page_names_what_suggestions_order(application):
+    words = said(application.get("/integration").body.decode())
+
+    assert {"http://snomed.info/sct|308447003", "http://loinc.org|24968-0"} <= words
+
+
+def test_a_tenants_sheet_names_an_order_as_its_own_lists_do(tenants):
+    sheet = tenants / "sheet.html"
+
+    CliRunner().invoke(main, ["integration", "hospital", "--output", str(sheet)])
+
+    assert "urn:example:our-list|PHYS" in said(sheet.read_text())
 
 
 def test_a_tenants_sheet_lists_the_hooks_that_its_client_fires(tenants):
