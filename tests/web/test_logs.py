@@ -68,11 +68,12 @@ def test_a_refused_call_is_one_event_with_its_error_code(client, address, messag
 @pytest.mark.parametrize(
     ("server", "why"),
     [
-        (f"http://127.0.0.1:{closed_port()}/fhir", "nothing listens at its port"),
+        ("http://127.0.0.1:{closed}/fhir", "nothing listens at its port"),
         ("https://no-such-host.invalid/fhir", "its host name leads to no address"),
     ],
 )
 def test_why_a_fhir_server_gave_nothing_is_told_once(client, address, message, server, why):
+    server = server.format(closed=closed_port())  # here: names of tests are the same in each run
     token = {"access_token": "t", "token_type": "Bearer", "expires_in": 300}
     client.post(address(), message(fhirServer=server, fhirAuthorization=token, prefetch={}))
     (event,) = client.events
