@@ -153,7 +153,7 @@ def test_an_overridden_card_stays_away_on_the_day_of_the_chart_until_another_use
     sign_until_quiet(page)
     page.wait_for_selector("#quiet:has-text('lbpR16')")
     page.click("#quiet a")
-    assert "quiet since 2024-06-01" in page.text_content("[data-rule=lbpR16][open]")
+    assert "Quiet since 2024-06-01" in page.text_content("[data-rule=lbpR16][open]")
 
     page.click("[data-another-user]")
     page.wait_for_selector(".card h3:has-text('Lumbar imaging not recommended')")

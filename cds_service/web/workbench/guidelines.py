@@ -125,7 +125,7 @@ def routes(bench: Bench) -> Blueprint:
             file=path.relative_to(library.directory),
             shown=result,
             cards=card_view.views(answer.response["cards"]) if answer else [],
-            told=why.explained(answer.outcome, said=said, keys=keys) if answer else None,
+            told=why.explained(answer, said=said, keys=keys) if answer else None,
             fixed=True,
         )
 

@@ -153,7 +153,7 @@ def _explained(body: Mapping[str, Any], service: Service, bench: Bench) -> why.E
         accept_language=body.get("language"),
     )
     said = ConditionWords.of(bench.hooks.library, g.words.language)
-    return why.explained(answer.outcome, said=said, keys=service.prefetch)
+    return why.explained(answer, said=said, keys=service.prefetch)
 
 
 def _chart(body: Mapping[str, Any], bench: Bench) -> Chart | None:

@@ -13,11 +13,13 @@ from cds_service.engine.outcome import EARLIER_APPLIES, IN_SHADOW, NOTHING_TO_RE
 from cds_service.hooks import languages
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
-    from cds_service.engine.outcome import ActionOutcome, ConditionOutcome, Outcome
+    from cds_service.engine.outcome import ActionOutcome, ConditionOutcome
     from cds_service.fhirpath import Trace
+    from cds_service.hooks.service import Answer
     from cds_service.messages import Text
+    from cds_service.store import CardRecord, Quieted
     from cds_service.web.workbench.condition_words import ConditionWords
 
 CLASS_OF = {
@@ -64,7 +66,11 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One action: a recommendation, or below one a line of its card or a suggestion."""
+    """One action: a recommendation, or below one a line of its card or a suggestion.
+
+    `group` says how its children go together where it has no words of its own; `quieted` why it is
+    quiet, where it is.
+    """
 
     path: str
     plan: str
@@ -72,6 +78,8 @@ class Row:
     title: str
     verdict: str
     note: str | None
+    group: str | None
+    quieted: Quieted | None
     conditions: tuple[Asked, ...]
     rows: tuple[Row, ...]
 
@@ -106,10 +114,10 @@ class Explained:
     resources: dict[str, Any] = field(default_factory=dict)
 
 
-def explained(outcome: Outcome, *, said: ConditionWords, keys: Collection[str]) -> Explained:
+def explained(answer: Answer, *, said: ConditionWords, keys: Collection[str]) -> Explained:
     """The outcome in the language of `said`; `keys` are the prefetch keys of the service."""
-    writer = _Writer(said, keys)
-    rows = [row for action in outcome.actions for row in writer.rows(action)]
+    writer = _Writer(said, keys, answer.decision.cards)
+    rows = [row for action in answer.outcome.actions for row in writer.rows(action)]
     counts = {name: sum(row.verdict == name for row in rows) for name in CLASS_OF.values()}
     return Explained(rows, counts, writer.resources)
 
@@ -117,8 +125,11 @@ def explained(outcome: Outcome, *, said: ConditionWords, keys: Collection[str]) 
 class _Writer:
     """Makes the rows of one outcome; numbers the parts and remembers which it has opened."""
 
-    def __init__(self, said: ConditionWords, keys: Collection[str]) -> None:
+    def __init__(
+        self, said: ConditionWords, keys: Collection[str], cards: Iterable[CardRecord]
+    ) -> None:
         self.said = said
+        self.quieted = {rule: card.quieted for card in cards for rule in card.rules}
         self.keys = keys
         self.resources: dict[str, Any] = {}
         self.opened: dict[tuple[str, str], int] = {}
@@ -137,14 +148,17 @@ class _Writer:
         action, plan = outcome.action, outcome.plan
         text = action.title or action.description or named
         topic = action.code or plan.topic
-        language = self.said.language
+        rule, language = topic.code if topic else action.key, self.said.language
+        is_quiet = outcome.verdict is Verdict.QUIET
         return Row(
             path=outcome.path,
             plan=plan.id,
-            rule=topic.code if topic else action.key,
+            rule=rule,
             title=languages.plain_text(text, language, outcome.values) if text else action.key,
             verdict=CLASS_OF[outcome.verdict],
             note=outcome.note,
+            group=None if text else action.grouping,
+            quieted=self.quieted.get(rule) if is_quiet else None,
             conditions=tuple(self._asked(item) for item in outcome.conditions),
             rows=tuple(self._row(child) for child in outcome.children if _says_something(child)),
         )
