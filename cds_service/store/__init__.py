@@ -184,10 +184,7 @@ class Store:
 
     def prune(self, before: datetime) -> dict[str, int]:
         """Delete what is older than this moment; how many decisions and how much feedback."""
-        with self.database.writing(_LONG_PATIENCE_MS) as connection:
-            deleted = retention.prune(connection, before)
-        self.database.forget_deleted(retention.FORGET_WITHIN_MS)
-        return deleted
+        return retention.prune(self.database, before, patience_ms=_LONG_PATIENCE_MS)
 
     def decisions(self, *, requests: bool = False) -> Iterator[dict[str, Any]]:
         """Every decision with its cards, oldest first, as plain values.

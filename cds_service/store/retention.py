@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from cds_service.errors import StoreUnavailable
@@ -23,10 +23,12 @@ if TYPE_CHECKING:
 
 _EVERY = timedelta(days=1)
 _LOOK_EVERY = timedelta(hours=1)
-_PART = timedelta(days=1)  # what one transaction deletes, so that nobody waits long behind it
+MOST_AT_ONCE = 500
+"""Decisions, and feedback, that one transaction deletes: others that write wait behind it."""
+_LEAST = timedelta(seconds=1)  # of the time that a part covers, however many rows are of it
+_PAUSE_S = 0.1  # from one part to the next, for the others
 _PATIENCE_MS = 60_000
-FORGET_WITHIN_MS = 500
-"""How long the log of a SQLite file waits for its readers to be emptied; writers wait meanwhile."""
+_FORGET_WITHIN_MS = 500  # the log of a SQLite file waits so long for its readers, writers with it
 _TASK = "prune"
 
 
@@ -50,6 +52,7 @@ class Pruner:
         self._retention = retention
         self._looked_at: datetime | None = None
         self._thread: threading.Thread | None = None
+        self._stopped = threading.Event()
 
     def look(self) -> threading.Thread | None:
         """Start deleting if that is due; the thread that does, None when nothing is to do now."""
@@ -57,12 +60,14 @@ class Pruner:
         if self._looked_at is not None and now - self._looked_at < _LOOK_EVERY:
             return None
         self._looked_at = now
+        self._stopped.clear()
         self._thread = threading.Thread(target=self._run, args=(now,), name="prune", daemon=True)
         self._thread.start()
         return self._thread
 
     def close(self, timeout_s: float) -> None:
-        """Wait for what is under way, for so long at most; another day goes on with the rest."""
+        """Stop what is under way, waiting so long at most; another day goes on with the rest."""
+        self._stopped.set()
         if self._thread is not None:
             self._thread.join(timeout_s)
 
@@ -71,14 +76,8 @@ class Pruner:
         try:
             with self._database.writing(_PATIENCE_MS) as connection:
                 is_ours = _claim(connection, now)
-            while is_ours:
-                with self._database.writing(_PATIENCE_MS) as connection:
-                    oldest = _oldest(connection)
-                    if oldest is None or oldest >= limit:
-                        break
-                    prune(connection, min(oldest + _PART, limit))
             if is_ours:
-                self._database.forget_deleted(FORGET_WITHIN_MS)
+                prune(self._database, limit, patience_ms=_PATIENCE_MS, stopped=self._stopped)
         except StoreUnavailable:  # the database is away; another day will do
             return
 
@@ -94,15 +93,44 @@ def _claim(connection: Connection, now: datetime) -> bool:
     return connection.execute(claim.returning(table.c.task)).scalar() is not None
 
 
-def _oldest(connection: Connection) -> datetime | None:
-    """When the oldest decision was taken or the oldest feedback received."""
-    queries = (func.min(tables.decision.c.at), func.min(tables.feedback.c.received))
-    found = [connection.execute(select(query)).scalar() for query in queries]
-    return min((item for item in found if item is not None), default=None)
+def prune(
+    database: Database,
+    before: datetime,
+    *,
+    patience_ms: int,
+    stopped: threading.Event | None = None,
+) -> dict[str, int]:
+    """Delete decisions taken and feedback received before this moment; how many of each.
+
+    A part at a time, so that nobody waits long behind it, until `stopped`. Raises StoreUnavailable.
+    """
+    pause = stopped or threading.Event()
+    deleted = {"decisions": 0, "feedback": 0}
+    while not pause.is_set():
+        with database.writing(patience_ms) as connection:
+            until = _part(connection, before)
+            if until is None:
+                break
+            for name, count in _delete(connection, until).items():
+                deleted[name] += count
+        pause.wait(_PAUSE_S)
+    database.forget_deleted(_FORGET_WITHIN_MS)
+    return deleted
 
 
-def prune(connection: Connection, before: datetime) -> dict[str, int]:
-    """Delete decisions taken and feedback received before this moment; how many of each."""
+def _part(connection: Connection, before: datetime) -> datetime | None:
+    """Until when a part reaches: so many rows of each kind, or a second; None when all is done."""
+    ends = []
+    for column in (tables.decision.c.at, tables.feedback.c.received):
+        older = select(column).where(column < before).order_by(column)
+        oldest = connection.execute(older.limit(1)).scalar()
+        if oldest is not None:
+            behind = connection.execute(older.offset(MOST_AT_ONCE).limit(1)).scalar()
+            ends.append(max(behind or before, oldest + _LEAST))
+    return min(*ends, before) if ends else None
+
+
+def _delete(connection: Connection, before: datetime) -> dict[str, int]:
     decision, feedback = tables.decision, tables.feedback
     old_decisions = select(decision.c.decision_id).where(decision.c.at < before)
     old_events = select(feedback.c.event).where(feedback.c.received < before)

@@ -6,12 +6,14 @@ import sqlite3
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
+from sqlalchemy import event
 
 from cds_service.store import CardRecord, Decision, FeedbackItem, KeptRequest, Sender, Store
 from cds_service.store.database import Database
-from cds_service.store.retention import Pruner, Retention
+from cds_service.store.retention import MOST_AT_ONCE, Pruner, Retention
 
 NOW = datetime(2024, 6, 1, 12, 0, tzinfo=UTC)
 SERVICE = "low-back-pain-order-sign"
@@ -69,6 +71,26 @@ def test_what_is_older_is_deleted_and_the_rest_is_kept(either_store, add, kept):
         add(days)
     prune(either_store)
     assert kept() == ({"decision-30", "decision-1"}, {"card-30", "card-1"})
+
+
+def test_no_transaction_deletes_more_than_a_part(either_store, rows_of):
+    """Others that write wait behind it, and a server gives a statement only so long."""
+    early = NOW - timedelta(days=400)
+    for number in range(2 * MOST_AT_ONCE + 1):
+        at = early + timedelta(seconds=number)
+        assert either_store.record(replace(decision(number), at=at, cards=()))
+        if number % MOST_AT_ONCE == 0:  # before too many wait
+            assert either_store.flush()
+    left = []
+
+    def count(connection):
+        left.append(connection.exec_driver_sql("select count(*) from decision").scalar())
+
+    event.listen(either_store.database.engine, "commit", count)
+    prune(either_store)
+
+    kept = sorted(set(left), reverse=True)
+    assert [before - after for before, after in pairwise(kept)] == [MOST_AT_ONCE, MOST_AT_ONCE, 1]
 
 
 @pytest.mark.requirement("L2")
