@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from cds_service import fhir_json
 from cds_service.engine.linking import Linker
 from cds_service.engine.plan_definition import HOOK_NAME, Service
-from cds_service.engine.scope import requirements_in
+from cds_service.engine.scope import THE_PATIENT, requirements_in
 from cds_service.engine.source import Problems, steps_of
 from cds_service.engine.texts import messages_in, text_of, translation_notes
 from cds_service.errors import ContentErrors
@@ -19,7 +19,7 @@ from cds_service.versions import Versions
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from cds_service.engine.plan_definition import Activity, LeftOut, Plan
+    from cds_service.engine.plan_definition import Action, Activity, LeftOut, Plan
     from cds_service.engine.source import Element, Source
     from cds_service.errors import ContentError
     from cds_service.messages import Text
@@ -237,6 +237,12 @@ def _terminology(sources: Iterable[Source]) -> Iterator[tuple[Mapping[str, Any],
                 yield _contained(source, contained.json), contained
 
 
+def _reads_the_patient(action: Action) -> bool:
+    """Whether an expression of this action reads the subject, by a name or as where it starts."""
+    names = {"patient", "resource", "rootResource", "subject"}
+    return any(not names.isdisjoint(item.program.reads) for item in action.expressions())
+
+
 def _contained(source: Source, resource: Mapping[str, Any]) -> dict[str, Any]:
     """A contained ValueSet under what `#id` stands for in its file."""
     url = source.contained(f"#{resource.get('id')}")
@@ -270,6 +276,8 @@ def _services(root: Element, linker: Linker) -> Iterator[Service]:
     service_id = tail if fhir_json.ID.fullmatch(tail) else plan.id
     requirements = requirements_in(linker.libraries(root), "dataRequirement", linker.problems)
     requirements |= requirements_in(root.elements("action"), "input", linker.problems)
+    if any(_reads_the_patient(action) for action in plan.reached()):
+        requirements.setdefault(THE_PATIENT.key, THE_PATIENT)
     for hook in hooks:
         yield Service(
             id=service_id if len(hooks) == 1 else f"{service_id}-{hook}",

@@ -20,6 +20,7 @@ from cds_service.engine.canonicals import (
 )
 from cds_service.engine.scope import (
     LANGUAGE,
+    NOT_FHIRPATH,
     REQUEST_TYPES,
     definitions_in,
     requirements_in,
@@ -129,7 +130,11 @@ class _PlanExport:
 
     def _definitions(self, owner: Element) -> dict[str, fhirpath.Definition]:
         written = definitions_in(owner, self.problems)
-        return {item.definition.name: item.definition for item in written}
+        return {
+            item.definition.name: item.definition
+            for item in written
+            if NOT_FHIRPATH not in item.definition.expression
+        }
 
     # -- the plan, expression by expression -----------------------------------------------------
 

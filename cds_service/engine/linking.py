@@ -23,7 +23,13 @@ from cds_service.engine.plan_definition import (
     Questionnaire,
 )
 from cds_service.engine.quieting import is_quiet_for_encounter, quieting_in
-from cds_service.engine.scope import REQUEST_TYPES, Scope, definitions_in, requirements_in
+from cds_service.engine.scope import (
+    NOT_FHIRPATH,
+    REQUEST_TYPES,
+    Scope,
+    definitions_in,
+    requirements_in,
+)
 from cds_service.engine.texts import text_of
 from cds_service.errors import did_you_mean
 from cds_service.messages import Text
@@ -185,7 +191,7 @@ class Linker:
         types = {name: item.resource_type for name, item in requirements.items()}
         library = fhirpath.Library(
             definitions={item.definition.name: item.definition for item in written},
-            types={**REQUEST_TYPES, **types},
+            types={**REQUEST_TYPES, NOT_FHIRPATH: None, **types},
             value_sets=self.value_sets,
             messages=self.messages,
             strict_variables=True,

@@ -27,6 +27,12 @@ if TYPE_CHECKING:
 LANGUAGE = "text/fhirpath"
 NEEDS = ("must", "should", "may")
 
+THE_PATIENT = DataRequirement("patient", "Patient/{{context.patientId}}", "Patient", "should")
+"""What a plan asks for that reads the subject, also where no data requirement names it."""
+
+NOT_FHIRPATH = "expression in another language (not supported yet)"
+"""The variable, never set, that a definition in another language reads: whoever uses it fails."""
+
 REQUEST_TYPES: Mapping[str, str | None] = {
     "action": "PlanDefinition.action",
     "context": None,
@@ -159,12 +165,13 @@ def definitions_in(owner: Element, problems: Problems) -> list[Written]:
         if element is None:
             problems.add(extension.problem("a variable needs a valueExpression", code="variable"))
             continue
-        name, text = element.string("name"), element.string("expression")
+        expression = in_fhirpath(element)
+        name, text = element.string("name"), expression.string("expression")
         if name is None or text is None:
             problems.add(element.problem("a variable needs name and expression", code="variable"))
             continue
-        if unsupported(element, problems):
-            continue
+        if unsupported(expression, problems):
+            text = f"%`{NOT_FHIRPATH}`"
         where = str(element.place())
         definition = fhirpath.Definition(name, text, _parameters(element), where)
         if fhirpath.is_built_in(definition):
@@ -172,7 +179,7 @@ def definitions_in(owner: Element, problems: Problems) -> list[Written]:
             problem = element.problem(message, "name", code="shadowed", hint="give it another name")
             problems.add(problem)
             continue
-        written.append(Written(definition, element))
+        written.append(Written(definition, expression))
     return written
 
 
@@ -227,5 +234,5 @@ def _requirement(element: Element, problems: Problems) -> DataRequirement | None
 def _query_for(resource_type: str | None) -> str | None:
     """The plainest query for a type: all of the patient's, or the patient."""
     if resource_type == "Patient":
-        return "Patient/{{context.patientId}}"
+        return THE_PATIENT.query
     return f"{resource_type}?patient={{{{context.patientId}}}}" if resource_type else None

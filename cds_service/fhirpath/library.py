@@ -117,7 +117,7 @@ class Library:
             if place is self:
                 raise
             return self._program(key, tree, self)  # its hints name what is known here as well
-        return Program(expression, code.reads, traced, root_type, code, compiler.size)
+        return Program(expression, _reads(code), traced, root_type, code, compiler.size)
 
     def _outermost(self, names: frozenset[str]) -> Library:
         """The outermost library around this one where these names mean what they mean here."""
@@ -220,7 +220,7 @@ class Library:
                 definition=definition.name,
                 run=code.run,
                 size=compiler.size,
-                reads=code.reads,
+                reads=_reads(code),
                 types=code.types,
                 traced=traced,
                 constant=code.constant,
@@ -275,6 +275,11 @@ def _compiled(compiler: Compiler, tree: Syntax, scope: Scope) -> Code:
         return compiler.compile(tree, scope)
     except RecursionError:
         raise scope.error(tree, "the expression and its definitions nest too deeply") from None
+
+
+def _reads(code: Code) -> frozenset[str]:
+    """The environment variables that a whole expression reads; its focus is of `%resource`."""
+    return code.reads | {"resource"} if code.uses else code.reads
 
 
 def _static(root_type: str | None) -> Types:

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 class Program:
     """A compiled expression. It holds no state of an evaluation and can be shared.
 
-    `reads` are the environment variables that it reads, through definitions as well.
+    `reads` are the environment variables that it reads, through definitions as well; `resource` is
+    among them also where it starts from its focus.
     """
 
     expression: str

@@ -42,9 +42,9 @@ def of_call(
         "draftOrders": drafts,
         "selected": _selected(drafts, context.get("selections")),
         "unavailable": list(data.unavailable),
-        "patient": variables.get("patient", []),
-        "subject": patient or [],
-        "practitioner": practitioner or [],
+        "patient": variables.get("patient", Incomplete()),
+        "subject": patient or Incomplete(),
+        "practitioner": practitioner or variables.get("user", Incomplete()),
     }
     return Situation(
         subject=f"Patient/{prefetch.patient_id(context)}",

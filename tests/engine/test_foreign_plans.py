@@ -5,7 +5,15 @@ from __future__ import annotations
 import base64
 
 import pytest
-from plans import DECISION, apply_first, compile_all, condition, expression_extension, plan
+from plans import (
+    DECISION,
+    apply_first,
+    compile_all,
+    condition,
+    expression_extension,
+    plan,
+    variable,
+)
 
 from cds_service.engine import Verdict, request_group
 from cds_service.errors import ContentErrors
@@ -81,8 +89,49 @@ def test_its_actions_in_cql_are_errors_and_its_others_are_judged():
 def test_a_data_requirement_without_an_id_is_noted_and_not_fetched():
     content = compile_all(cpg_plan(), cql_library())
 
-    assert content.services["recommendation"].requirements == ()
+    assert [item.key for item in content.services["recommendation"].requirements] == ["patient"]
     assert "data-requirement" in {problem.code for problem in content.unsupported}
+
+
+@pytest.mark.parametrize(
+    ("text", "is_asked"),
+    [
+        ("gender = 'male'", True),
+        ("%male", True),
+        ("%subject.exists()", True),
+        ("%patient.exists()", True),
+        ("%resource.gender = 'male'", True),
+        ("%problems.exists() or $this.active", True),
+        ("%problems.exists(code.text = 'pain')", False),
+        ("%problems.where(recordedDate < today()).count() > 1", False),
+        ("%many", False),
+        ("true", False),
+    ],
+)
+def test_a_plan_that_reads_its_patient_asks_for_it_declared_or_not(text, is_asked):
+    root = {
+        "trigger": [{"type": "named-event", "name": "patient-view"}],
+        "input": [{"id": "problems", "type": "Condition"}],
+        "extension": [
+            variable("male", "gender = 'male'"),
+            variable("many", "%problems.count() > 1"),
+        ],
+        "action": [{"title": "B", "condition": [condition(text)]}],
+    }
+    content = compile_all(plan("s", root, description="D"))
+
+    assert ("patient" in content.services["s"].prefetch) is is_asked
+
+
+def test_a_plan_that_reads_its_patient_by_a_name_of_its_own_asks_once():
+    root = {
+        "trigger": [{"type": "named-event", "name": "patient-view"}],
+        "input": [{"id": "person", "type": "Patient"}],
+        "condition": [condition("%person.gender = 'male'")],
+    }
+    content = compile_all(plan("s", root, description="D"))
+
+    assert list(content.services["s"].prefetch) == ["person"]
 
 
 def test_a_data_requirement_without_a_query_asks_for_all_of_its_type():
@@ -229,3 +278,39 @@ def test_a_transform_is_refused_per_action_and_named():
     assert {problem.code for problem in content.unsupported} == {"unsupported-transform"}
     assert len(content.unsupported) == 2
     assert "a transform by a StructureMap is not supported yet" in outcome.actions[1].note
+
+
+def in_cql(name, *extensions):
+    definition = variable(name, "true")
+    definition["valueExpression"] |= {"language": "text/cql", "extension": list(extensions)}
+    return definition
+
+
+@pytest.mark.parametrize("text", ["%Old", "%Old or true", "%old", "%Old.exists()", "%Old.not()"])
+def test_a_definition_in_another_language_is_an_error_of_the_actions_that_read_it(text):
+    library = {
+        "resourceType": "Library",
+        "id": "names",
+        "url": f"{ELSEWHERE}/Library/names",
+        "extension": [in_cql("Old"), variable("old", "%Old")],
+    }
+    reads = {"id": "reads", "title": "Reads", "condition": [condition(text)]}
+    foreign = plan("f", reads, ALIVE, library=[library["url"]])
+    content, outcome = compile_all(foreign, library), apply_first(foreign, library)
+
+    assert [item.verdict for item in outcome.actions] == [Verdict.ERROR, Verdict.FIRED]
+    assert "in definition 'Old': " in outcome.actions[0].conditions[0].error
+    assert "(not supported yet)" in outcome.actions[0].conditions[0].error
+    assert [problem.where.path for problem in content.unsupported] == [
+        "Library.extension[0].valueExpression.language"
+    ]
+
+
+def test_the_fhirpath_beside_a_definition_in_cql_is_used():
+    url = "http://hl7.org/fhir/StructureDefinition/cqf-alternativeExpression"
+    beside = {"url": url, "valueExpression": written("text/fhirpath", "birthDate < @1980")}
+    reads = {"id": "a", "title": "A", "condition": [condition("%Old")]}
+    foreign = plan("f", reads, extension=[in_cql("Old", beside)])
+
+    assert compile_all(foreign).unsupported == ()
+    assert apply_first(foreign).actions[0].verdict is Verdict.FIRED

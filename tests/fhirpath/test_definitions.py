@@ -216,3 +216,18 @@ def test_an_incomplete_variable_makes_a_definition_unknown_not_false() -> None:
     names = library(sick="%conditions.exists(code.coding.code = 'Z')")
     found = evaluated(names, "%sick.isUnknown()", conditions=Incomplete(CONDITIONS))
     assert found == [True]
+
+
+@pytest.mark.parametrize(
+    ("text", "reads"),
+    [
+        ("birthDate.exists()", {"resource"}),
+        ("%a", {"resource"}),
+        ("$this", {"resource"}),
+        ("%x.where(code = 'a').exists()", {"x"}),
+        ("%x.exists($this = 1) and active", {"x", "resource"}),
+        ("today()", set()),
+    ],
+)
+def test_what_starts_from_the_focus_reads_the_resource(text, reads) -> None:
+    assert library(a="birthDate + 1 year").compile(text).reads == reads
