@@ -9,7 +9,7 @@ BIN     = $(VENV)/bin
 SERVICE = $(BIN)/cds-service
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run sandbox hapi test check quick golden bench docs conformance-docs lock floors audit sbom clean
+.PHONY: help setup run sandbox hapi test check quick golden bench docs conformance-docs lock floors audit advisories sbom clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -79,6 +79,9 @@ lock:  ## remake the hash-locked requirement files
 	$(VENV)-lock/bin/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras \
 	  --no-emit-find-links --no-emit-index-url --no-emit-trusted-host \
 	  --output-file requirements/audit.txt requirements/audit.in
+	$(VENV)-lock/bin/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras \
+	  --no-emit-find-links --no-emit-index-url --no-emit-trusted-host \
+	  --output-file requirements/advisories.txt requirements/advisories.in
 	rm -rf $(VENV)-lock
 
 # The oldest versions that pyproject.toml allows of what the service is built on; tools are the newest.
@@ -97,10 +100,19 @@ audit: $(VENV)-audit/mark  ## look for unsafe code: bandit, and semgrep with our
 	$(VENV)-audit/bin/bandit --quiet --configfile pyproject.toml --recursive cds_service
 	! command -v semgrep >/dev/null || semgrep scan --quiet --error --metrics off --disable-version-check --config .semgrep cds_service
 
+$(VENV)-advisories/mark: requirements/advisories.txt
+	$(PYTHON) -m venv $(VENV)-advisories
+	$(VENV)-advisories/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/advisories.txt
+	@touch $@
+
+# Strict: without it a library that could not be looked up counts as one without holes.
+advisories: $(VENV)-advisories/mark  ## ask pypi.org for known holes in the locked libraries (pip-audit); fails where it cannot
+	$(VENV)-advisories/bin/pip-audit --strict --disable-pip --require-hashes --requirement requirements/run.txt
+
 sbom: $(VENV)-audit/mark  ## the software bill of materials (CycloneDX): build/sbom.json
 	@mkdir -p build
 	$(VENV)-audit/bin/cyclonedx-py requirements requirements/run.txt --pyproject pyproject.toml \
 	  --mc-type application --output-reproducible --output-format JSON --output-file build/sbom.json
 
 clean:  ## remove what the other targets made
-	rm -rf $(VENV) $(VENV)-audit $(VENV)-floors var build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VENV)-audit $(VENV)-advisories $(VENV)-floors var build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

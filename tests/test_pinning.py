@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).parent.parent
-LOCKED = ("run.txt", "test.txt", "audit.txt")
+LOCKED = ("run.txt", "test.txt", "audit.txt", "advisories.txt")
 
 
 @pytest.mark.requirement("K2")
@@ -30,3 +30,10 @@ def test_make_installs_nothing_without_its_hash(target):
     installs = [line for line in makefile.splitlines() if "pip install" in line and " -r " in line]
     assert installs
     assert all("--require-hashes" in line for line in installs)
+
+
+@pytest.mark.requirement("K1")
+def test_a_library_that_could_not_be_looked_up_is_no_library_without_holes():
+    makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
+    (command,) = re.findall(r"^\t\S+/pip-audit (.*)$", makefile, flags=re.MULTILINE)
+    assert {"--strict", "--require-hashes", "requirements/run.txt"} <= set(command.split())

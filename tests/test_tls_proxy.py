@@ -159,6 +159,14 @@ def test_no_answer_names_a_version(proxy: Proxy, path: str) -> None:
     assert b"nginx/" not in body
 
 
+@pytest.mark.requirement("J2")
+@pytest.mark.parametrize(("path", "status"), [("/health", 200), ("/metrics", 404)])
+def test_browsers_are_told_to_come_back_over_tls_only(proxy: Proxy, path: str, status: int) -> None:
+    answered, told, _ = proxy.open("GET", path)
+
+    assert (answered, told["Strict-Transport-Security"]) == (status, "max-age=31536000")
+
+
 @pytest.mark.requirement("RESP-7", "RESP-9")
 def test_a_body_that_the_proxy_refuses_is_answered_with_an_outcome(proxy: Proxy) -> None:
     status, told, body = proxy.open("POST", VIEW, b" " * 6_000_000)
