@@ -169,7 +169,7 @@ def test_the_active_name_is_told_to_those_who_listen(page):
 
     active = page.get_attribute("#text", "aria-activedescendant")
     assert page.get_attribute(f"#{active}", "aria-selected") == "true"
-    assert "names fit" in page.text_content("#status")
+    assert "names fit" in page.text_content("#offered")
 
 
 def test_the_keyboard_alone_leaves_the_editor(page):

@@ -11,7 +11,9 @@ const $ = (selector) => document.querySelector(selector);
 const root = $("#editor");
 const { url } = root.dataset;
 const view = new TextView(root);
-const completions = new Completions(view, $("#completions"), root, (n) => status(say("completions", { n })));
+const completions = new Completions(view, $("#completions"), root, (n) => {
+  $("#offered").textContent = say("completions", { n }); // its own place: a check writes into status
+});
 tabs($("#told"));
 const state = {
   etag: root.dataset.etag,
