@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import nginx_process
 import pytest
+from fhir_stub import closed_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +23,7 @@ TYPES = {SERVICE: "application/json", FHIR: "application/fhir+json"}
 def ports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, int]]:
     """The gateway's ports, while neither the service nor the FHIR server is up."""
     ports = {name: nginx_process.free_port() for name in TYPES}
-    away = nginx_process.free_port()
+    away = closed_port()
     replaced = {
         r"listen 80;": f"listen 127.0.0.1:{ports[SERVICE]};",
         r"listen 8081;": f"listen 127.0.0.1:{ports[FHIR]};",
