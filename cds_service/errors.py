@@ -111,7 +111,7 @@ class ContentErrors(CdsError):
     def __init__(self, problems: Iterable[ContentError]) -> None:
         self.problems = tuple(problems)
         count = len(self.problems)
-        super().__init__(f"{count} problem{'s' if count != 1 else ''} in the guideline content")
+        super().__init__(f"{counted(count, 'problem')} in the guideline content")
 
     def __str__(self) -> str:
         return "\n".join([self.message, *(str(problem) for problem in self.problems)])
@@ -178,6 +178,11 @@ def did_you_mean(name: str, known: Iterable[str]) -> str | None:
     if not close:
         return None
     return "did you mean " + " or ".join(f"'{match}'" for match in close) + "?"
+
+
+def counted(count: int, one: str, several: str | None = None) -> str:
+    """A number of things in a sentence: `1 file`, `2 files`; `several` where an -s will not do."""
+    return f"{count} {one if count == 1 else several or one + 's'}"
 
 
 def short(name: str) -> str:

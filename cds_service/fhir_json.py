@@ -36,6 +36,10 @@ _DECODER = msgspec.json.Decoder(float_hook=_NUMBERS.create_decimal)
 _WHITE_SPACE = b" \t\r\n"
 _STRING_AND_COLON = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"[ \t\r\n]*(:?)')
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
+_STRICT_JSON = (
+    "write strict JSON (RFC 8259): a comma between two members and none behind the last, straight "
+    "quotation marks, no comments"
+)
 
 
 def decode(body: bytes, *, max_depth: int = MAX_DEPTH) -> Any:
@@ -102,7 +106,10 @@ def decode_content(text: str, file: str) -> Any:
     Raises:
         ContentError: code `invalid-json` or `duplicate-key`, with file, line and column.
     """
-    body = text.encode("utf-8", "surrogatepass")
+    try:
+        body = text.encode("utf-8", "surrogateescape")  # the bytes that were no UTF-8
+    except UnicodeEncodeError:
+        body = text.encode("utf-8", "surrogatepass")
     try:
         value, keys = _decode(body, MAX_DEPTH)
     except _Unusable as problem:
@@ -130,7 +137,7 @@ def _decode(body: bytes, max_depth: int) -> tuple[Any, int]:
     """The value, and how many keys its objects have."""
     if body.startswith(BYTE_ORDER_MARK):
         raise _Unusable(
-            "it starts with a byte order mark", offset=0, hint="send UTF-8 without the mark"
+            "it starts with a byte order mark", offset=0, hint="write UTF-8 without the mark"
         )
     too_deep = _Unusable(
         f"it is nested deeper than {max_depth} levels", hint=f"nest at most {max_depth} levels"
@@ -160,7 +167,7 @@ def _unicode_problem(body: bytes, error: UnicodeDecodeError) -> _Unusable:
         body.decode("utf-8")
     except UnicodeDecodeError as whole:
         offset = whole.start
-    return _Unusable(f"it is not UTF-8 ({error.reason})", offset=offset, hint="send UTF-8")
+    return _Unusable(f"it is not UTF-8 ({error.reason})", offset=offset, hint="write UTF-8")
 
 
 def _encoding_problem(body: bytes) -> _Unusable | None:
@@ -170,18 +177,17 @@ def _encoding_problem(body: bytes) -> _Unusable | None:
     is_wide = body.startswith(_UTF_16_MARKS) or b"\0" in body[:_FIRST_CHARACTERS]
     if not is_wide:
         return None
-    return _Unusable("it is UTF-16 or UTF-32", offset=0, hint="send the body in UTF-8")
+    return _Unusable("it is UTF-16 or UTF-32", offset=0, hint="write UTF-8")
 
 
 def _syntax_problem(body: bytes, text: str) -> _Unusable:
     if text == "Input data was truncated":
-        return _Unusable(
-            "it ends before the value is complete", offset=len(body), hint="send the whole message"
-        )
+        hint = "close every bracket and quotation mark"
+        return _Unusable("it ends before the value is complete", offset=len(body), hint=hint)
     what, _, place = text.removeprefix("JSON is malformed: ").partition(" (byte ")
     offset = int(place.rstrip(")")) if place else None
     what = what[:1].lower() + what[1:]
-    return _Unusable(what, offset=offset, hint="send strict JSON as in RFC 8259")
+    return _Unusable(what, offset=offset, hint=_STRICT_JSON)
 
 
 def _count_keys(max_depth: int, value: Any) -> int | None:

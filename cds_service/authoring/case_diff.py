@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from cds_service.authoring import cases as case_running
+from cds_service.errors import counted
 from cds_service.hooks.cards import rules_of
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def _of_card(expected: Mapping[str, Any], cards: Sequence[Mapping[str, Any]]) ->
         yield f"{EXPECTED}{rule}{mark} {expected.get('summary', '')}".rstrip()
         return
     if len(found) != expected.get("count", len(found)):
-        yield f"{EXPECTED}{rule} on {expected['count']} cards"
+        yield f"{EXPECTED}{rule} on {counted(expected['count'], 'card')}"
         yield from (f"{SHOWN}{_title(card)}" for card in found)
         return
     nearest = min(found, key=lambda card: len(case_running.differences(expected, card)))

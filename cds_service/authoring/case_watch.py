@@ -17,6 +17,7 @@ from cds_service.authoring import case_rerun
 from cds_service.authoring import cases as case_running
 from cds_service.authoring.followed_library import FollowedLibrary
 from cds_service.authoring.problem_places import placed_in_case
+from cds_service.data import plan_library
 from cds_service.errors import ContentError, ContentErrors
 from cds_service.hooks.service import HookService
 
@@ -148,7 +149,7 @@ class CaseWatch:
         try:
             case = case_running.read(path)
         except ContentError as error:
-            text = path.read_text("utf-8")
+            text = plan_library.text_of(path)
             self.problems.append(placed_in_case(error, self._name(path), text))
             return False
         if self._wanted not in f"{case.name} {path.name}".lower():

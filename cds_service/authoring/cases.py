@@ -13,7 +13,8 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 from cds_service import fhir_json
 from cds_service.authoring import case_content, case_request
-from cds_service.errors import CdsError, ContentError, Where, did_you_mean
+from cds_service.data import plan_library
+from cds_service.errors import CdsError, ContentError, Where, counted, did_you_mean
 from cds_service.hooks import decision_record
 from cds_service.hooks.cards import rules_of
 
@@ -87,7 +88,7 @@ def case_files(directory: Path) -> Iterator[Path]:
 
 def read(path: Path) -> Case:
     """The case in this file; raises ContentError naming what is wrong with it."""
-    json = fhir_json.decode_content(path.read_text(encoding="utf-8"), str(path))
+    json = fhir_json.decode_content(plan_library.text_of(path), str(path))
     if not isinstance(json, dict):
         raise ContentError("a case is a JSON object", code="case", where=Where(str(path)))
     _refuse_unknown(json, MEMBERS, path)
@@ -255,7 +256,7 @@ def _missing(expected: Mapping[str, Any], cards: list[dict[str, Any]]) -> list[s
         shown = ", ".join(name for card in cards for name in _rules(card))
         return [f"{rule} did not appear; shown: {shown or 'no card'}"]
     if len(found) != expected.get("count", len(found)):
-        return [f"{rule}: expected on {expected['count']} cards, is on {len(found)}"]
+        return [f"{rule}: expected on {counted(expected['count'], 'card')}, is on {len(found)}"]
     return min((differences(expected, card) for card in found), key=len)
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from cds_service.authoring import page
 from cds_service.authoring.coverage import OUTCOMES, percent_of
+from cds_service.errors import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,9 +33,10 @@ def summary(coverage: Coverage) -> str:
     wanted = sum(len(item.wanted) for item in coverage.conditions)
     missing = sum(len(item.missing) for item in coverage.conditions)
     excepted = sum(len(item.excepted) for item in coverage.conditions)
+    asked = f"{counted(len(coverage.conditions), 'condition')}, {counted(wanted, 'outcome')}"
     return (
-        f"{len(coverage.conditions)} conditions, {wanted} outcomes: {wanted - missing - excepted} "
-        f"seen, {excepted} excepted with a reason, {missing} never seen: {coverage.percent:.1f} %"
+        f"{asked}: {wanted - missing - excepted} seen, "
+        f"{excepted} excepted with a reason, {missing} never seen: {coverage.percent:.1f} %"
     )
 
 
@@ -103,6 +105,6 @@ def _cells(item: Covered) -> Iterator[str]:
         elif outcome in item.excepted:
             yield page.mark(f"excepted: {item.excepted[outcome]}", "quiet")
         elif count:
-            yield page.mark(f"{count} times", "good")
+            yield page.mark(counted(count, "time"), "good")
         else:
             yield page.mark("never", "bad")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cds_service import fhir_json
+from cds_service.data import plan_library
 from cds_service.errors import ContentError, Where
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def entries(directory: Path, name: str) -> Iterator[tuple[object, Where]]:
     path, file = directory / FOLDER / name, f"{FOLDER}/{name}"
     if not path.is_file():
         return
-    text = path.read_text(encoding="utf-8")
+    text = plan_library.text_of(path)
     found = fhir_json.decode_content(text, file)
     if not isinstance(found, list):
         raise wrong("the exceptions are a JSON list of objects", Where(file))

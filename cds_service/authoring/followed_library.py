@@ -159,4 +159,4 @@ class FollowedLibrary:
 
 
 def _text(path: Path) -> str | None:
-    return path.read_text("utf-8") if path.is_file() else None
+    return plan_library.text_of(path) if path.is_file() else None

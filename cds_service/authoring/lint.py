@@ -16,6 +16,7 @@ from cds_service.authoring import (
     case_lint,
     cases,
     coverage,
+    extension_lint,
     mechanical,
     metadata_lint,
     prefetch_lint,
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 
 HINT = "see the element's definition in FHIR R4 (hl7.org/fhir/R4)"
 
-_RULES = (translation_lint, use_lint, metadata_lint, prefetch_lint, mechanical)
+_RULES = (translation_lint, use_lint, extension_lint, metadata_lint, prefetch_lint, mechanical)
 """The modules whose rules look at content that loads."""
 
 _ALWAYS_LOOKED_FOR = (
@@ -232,7 +233,7 @@ def _broken_cases(directory: Path, content: Content | None) -> Iterator[ContentE
             found = [error]
         for problem in found:
             name = str(path.relative_to(directory))
-            yield placed_in_case(problem, name, path.read_text("utf-8"))
+            yield placed_in_case(problem, name, plan_library.text_of(path))
 
 
 def _place(problem: ContentError) -> tuple[Any, ...]:

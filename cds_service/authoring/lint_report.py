@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cds_service.authoring import mechanical
 from cds_service.authoring.lint import WARNINGS
-from cds_service.errors import Where
+from cds_service.errors import Where, counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,8 +47,9 @@ class Report:
     def summary(self) -> str:
         """The numbers in one line."""
         warned = len(self.findings.warnings)
-        told = f", {warned} warnings" if warned else ""
-        return f"{self.files} files, {len(self.findings.problems)} problems{told}"
+        told = f", {counted(warned, 'warning')}" if warned else ""
+        problems = counted(len(self.findings.problems), "problem")
+        return f"{counted(self.files, 'file')}, {problems}{told}"
 
 
 def lines(report: Report) -> Iterator[str]:

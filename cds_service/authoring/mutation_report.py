@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cds_service.authoring import exceptions, page
 from cds_service.authoring.exceptions import Accepted, unused
 from cds_service.authoring.mutation_run import Fate
+from cds_service.errors import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -113,9 +114,9 @@ def lines(found: MutationReport) -> Iterator[str]:
 def summary(found: MutationReport) -> str:
     """The numbers in one line."""
     return (
-        f"{len(found.judged)} mutants: {found.killed} killed, {len(found.survivors)} survived, "
-        f"{len(found.accepted)} accepted with a reason, {found.refused} refused at load: "
-        f"{found.percent:.1f} % killed"
+        f"{counted(len(found.judged), 'mutant')}: {found.killed} killed, "
+        f"{len(found.survivors)} survived, {len(found.accepted)} accepted with a reason, "
+        f"{found.refused} refused at load: {found.percent:.1f} % killed"
     )
 
 
@@ -154,7 +155,8 @@ def html(found: MutationReport) -> str:
     """One page: per plan how many died, and the survivors with what was changed."""
     parts = [
         page.section(
-            f"{owner}: {len(judged)} changes, {len(_survivors(judged, found.accepted))} unnoticed",
+            f"{owner}: {counted(len(judged), 'change')}, "
+            f"{len(_survivors(judged, found.accepted))} unnoticed",
             page.table(
                 ["where", "change", "what the guideline would then say", ""],
                 (_row(item, found) for item in judged if item.fate is Fate.SURVIVED),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cds_service import fhir_json
-from cds_service.data.plan_library import NOT_CONTENT, guideline_files
+from cds_service.data.plan_library import NOT_CONTENT, guideline_files, text_of
 from cds_service.engine import Source
 from cds_service.errors import ContentError
 
@@ -20,7 +20,7 @@ _WITHIN_S = 60
 def of_folder(directory: Path) -> dict[str, Source]:
     """The guideline files below a folder, by their names in it."""
     files = ((path, str(path.relative_to(directory))) for path in guideline_files(directory))
-    return {name: _source(name, path.read_text("utf-8")) for path, name in files}
+    return {name: _source(name, text_of(path)) for path, name in files}
 
 
 def at(revision: str, directory: Path) -> dict[str, Source]:
@@ -57,12 +57,12 @@ def _is_guideline(name: str) -> bool:
 def _texts(directory: Path, commit: str, prefix: str, names: list[str]) -> Iterator[str]:
     """The text of each file at a commit, by one call of git."""
     asked = "".join(f"{commit}:{prefix}{name}\n" for name in names)
-    answer = _git(directory, "cat-file", "--batch", asked=asked).encode()
+    answer = _git(directory, "cat-file", "--batch", asked=asked).encode("utf-8", "surrogateescape")
     start = 0
     for _ in names:
         head = answer.index(b"\n", start)
         size = int(answer[start:head].split()[-1])
-        yield answer[head + 1 : head + 1 + size].decode("utf-8")
+        yield answer[head + 1 : head + 1 + size].decode("utf-8", "surrogateescape")
         start = head + 2 + size
 
 
@@ -84,7 +84,7 @@ def _git(directory: Path, *arguments: str, asked: str | None = None) -> str:
             code="revision",
             hint="name a branch, tag or commit of the repository that holds the folder",
         ) from None
-    return done.stdout.decode("utf-8")
+    return done.stdout.decode("utf-8", "surrogateescape")
 
 
 def _source(name: str, text: str) -> Source:

@@ -13,7 +13,7 @@ import click
 from cds_service.authoring import case_diff
 from cds_service.authoring.case_watch import CaseWatch
 from cds_service.data import watching
-from cds_service.errors import ContentErrors
+from cds_service.errors import ContentErrors, counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -114,8 +114,8 @@ def _run(watch: CaseWatch, saves: SimpleQueue[frozenset[Path]], *, verbose: bool
             continue
         _take_in(watch, paths)
     if run:
-        click.echo(f"{run} cases run in {perf_counter() - begun:.1f} s; {_state(watch)}")
+        click.echo(f"{counted(run, 'case')} run in {perf_counter() - begun:.1f} s; {_state(watch)}")
 
 
 def _state(watch: CaseWatch) -> str:
-    return f"{watch.count} cases, {len(watch.failing)} failing"
+    return f"{counted(watch.count, 'case')}, {len(watch.failing)} failing"

@@ -11,7 +11,7 @@ import click
 from cds_service import config
 from cds_service.authoring import plan_diff, revisions
 from cds_service.cli.arguments import FOLDER, FOUND, print_json
-from cds_service.errors import ContentError, UnknownService, did_you_mean
+from cds_service.errors import ContentError, UnknownService, counted, did_you_mean
 from cds_service.versions import Versions, split
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def diff(old: str, new: str | None, directory: Path | None, *, as_json: bool) ->
             click.echo(item.name)
             for sentence in item.sentences:
                 click.echo(f"  {sentence}")
-        click.echo(f"{len(changes)} resource{'s' if len(changes) != 1 else ''} changed")
+        click.echo(f"{counted(len(changes), 'resource')} changed")
     sys.exit(FOUND if changes else 0)
 
 

@@ -16,7 +16,7 @@ from cds_service.authoring import coverage, coverage_report, mutation_report, mu
 from cds_service.cli import case_watching
 from cds_service.cli.arguments import FOUND, GIVEN, NEW_FILE, content_root, print_json
 from cds_service.data import plan_library
-from cds_service.errors import did_you_mean
+from cds_service.errors import counted, did_you_mean
 from cds_service.hooks.service import HookService
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def _passed(
         if verbose or not result.is_passed:
             click.echo("\n".join(case_watching.lines(result, directory)), err=err)
     failed = sum(not result.is_passed for result in results)
-    click.echo(f"{len(results) - failed} cases passed, {failed} failed", err=err)
+    click.echo(f"{counted(len(results) - failed, 'case')} passed, {failed} failed", err=err)
     if not results:
         told = f" has '{wanted}' in its name or file" if wanted else " is there"
         click.echo(f"no case below {directory}{told}", err=True)

@@ -40,7 +40,7 @@ def export_catalogue(language: str, directory: Path) -> None:
 @click.argument("directory", metavar="DIR", type=FOLDER)
 def import_catalogue(language: str, catalogue_file: Path, directory: Path) -> None:
     """Write the translations of a catalogue into the files; refuse what does not fit."""
-    read = fhir_json.decode_content(catalogue_file.read_text("utf-8"), catalogue_file.name)
+    read = fhir_json.decode_content(plan_library.text_of(catalogue_file), catalogue_file.name)
     imported = catalogue.load(plan_library.load(directory).content, read, language)
     for file, text in imported.files.items():
         (directory / file).write_text(text, encoding="utf-8")

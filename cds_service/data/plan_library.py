@@ -147,7 +147,7 @@ def read_folder(directory: Path) -> Folder:
         raise ContentErrors([ContentError(f"there is no folder {directory}", code="no-folder")])
     sources, problems, texts = [], [], []
     for path in guideline_files(directory):
-        text = path.read_text(encoding="utf-8")
+        text = text_of(path)
         name = str(path.relative_to(directory))
         texts.append((name, text))
         try:
@@ -174,8 +174,13 @@ def revision_of(sources: Iterable[Source]) -> str:
 def _revision(texts: Iterable[tuple[str, str]]) -> str:
     digest = hashlib.sha256()
     for name, text in texts:
-        digest.update(f"{name}\0{text}\0".encode())
+        digest.update(f"{name}\0{text}\0".encode("utf-8", "surrogateescape"))
     return digest.hexdigest()[:12]
+
+
+def text_of(path: Path) -> str:
+    """The text of a file; bytes that are no UTF-8 stay in it, and `decode_content` tells where."""
+    return path.read_text(encoding="utf-8", errors="surrogateescape")
 
 
 def guideline_files(directory: Path) -> Iterator[Path]:
@@ -189,7 +194,7 @@ def guideline_files(directory: Path) -> Iterator[Path]:
 
 def read_source(directory: Path, path: Path) -> Source:
     """One guideline file below `directory`; raises ContentError for what is no resource."""
-    return _source(str(path.relative_to(directory)), path.read_text(encoding="utf-8"))
+    return _source(str(path.relative_to(directory)), text_of(path))
 
 
 def _source(name: str, text: str) -> Source:

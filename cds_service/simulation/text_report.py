@@ -6,6 +6,7 @@ import csv
 from dataclasses import astuple, fields
 from typing import TYPE_CHECKING, TextIO
 
+from cds_service.errors import counted
 from cds_service.simulation.result import Row, rows
 
 if TYPE_CHECKING:
@@ -26,10 +27,10 @@ def lines(result: Result) -> Iterator[str]:
     """The whole report."""
     counts = result.tally
     yield (
-        f"{_many(counts.patients, 'patient')}, {counts.patients_seen} with a visit, "
+        f"{counted(counts.patients, 'patient')}, {counts.patients_seen} with a visit, "
         f"{counts.patients_with_cards} with a card"
     )
-    yield f"{_many(counts.visits, 'visit')}, {_many(counts.calls, 'call')}, {burden(counts)}"
+    yield f"{counted(counts.visits, 'visit')}, {counted(counts.calls, 'call')}, {burden(counts)}"
     yield from left_out(result)
     yield from _part(BY_RULE, [astuple(line) for line in counts.rules])
     yield from _part(BY_HOOK, [astuple(line) for line in counts.hooks])
@@ -42,7 +43,7 @@ def burden(counts: Tally) -> str:
     """The alert burden in words."""
     urgent = ", ".join(f"{count} {name}" for name, count in counts.indicators if count)
     return (
-        f"{_many(counts.cards, 'card')}{f' ({urgent})' if urgent else ''}: "
+        f"{counted(counts.cards, 'card')}{f' ({urgent})' if urgent else ''}: "
         f"{counts.cards_per_100_visits:g} per 100 visits"
     )
 
@@ -50,15 +51,15 @@ def burden(counts: Tally) -> str:
 def left_out(result: Result) -> Iterator[str]:
     """What does not count, or counts with a doubt, in sentences."""
     if result.strangers:
-        yield f"left out: {_many(result.strangers, 'patient')} without a Patient resource"
+        yield f"left out: {counted(result.strangers, 'patient')} without a Patient resource"
     if result.undated_visits:
-        many = _many(result.undated_visits, "encounter or order", "encounters or orders")
+        many = counted(result.undated_visits, "encounter or order", "encounters or orders")
         yield f"left out: {many} without a date"
     if result.undated_resources:
-        yield f"without a date: {_many(result.undated_resources, 'resource')} of the chart"
+        yield f"without a date: {counted(result.undated_resources, 'resource')} of the chart"
     for problem, count in result.tally.problems:
         kind = "not judged" if problem.startswith("failed ") else "refused"
-        yield f"{kind}: {_many(count, 'call')} ({problem})"
+        yield f"{kind}: {counted(count, 'call')} ({problem})"
 
 
 def _difference(result: Result, older: Tally) -> Iterator[str]:
@@ -116,10 +117,6 @@ def table(head: Sequence[str], found: Sequence[Sequence[object]]) -> Iterator[st
 def cell(value: object) -> str:
     """A value of a table; rates have two decimals."""
     return f"{value:.2f}" if isinstance(value, float) else str(value)
-
-
-def _many(count: int, one: str, several: str | None = None) -> str:
-    return f"{count} {one if count == 1 else several or one + 's'}"
 
 
 def write_csv(result: Result, file: TextIO) -> None:

@@ -10,7 +10,7 @@ import tomllib
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
-from cds_service.errors import CdsError, Where, did_you_mean
+from cds_service.errors import CdsError, Where, counted, did_you_mean
 from cds_service.tenants import entries
 from cds_service.tenants.entries import Site, Wrong
 from cds_service.tenants.tenant import LONGEST_TOKEN_LIFE_S, Tenant
@@ -45,7 +45,7 @@ def read(path: Path, known: Known) -> tuple[Tenant, ...]:
     if reading.problems:
         count = len(reading.problems)
         listed = "\n".join(reading.problems)
-        raise TenantsError(f"{count} problem{'s' if count > 1 else ''} in the tenants\n{listed}")
+        raise TenantsError(f"{counted(count, 'problem')} in the tenants\n{listed}")
     return tenants
 
 

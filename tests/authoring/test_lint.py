@@ -95,6 +95,24 @@ def test_broken_json_names_the_line(lint_plan):
     assert (problem.where.file, problem.where.line) == ("PlanDefinition.json", 4)
 
 
+@pytest.mark.parametrize(
+    ("encoding", "line", "said"),
+    [("latin-1", 7, "it is not UTF-8"), ("utf-16", 1, "it is UTF-16")],
+)
+@pytest.mark.parametrize("name", ["PlanDefinition.json", "cases/one.json"])
+def test_a_file_in_another_encoding_is_told_with_its_line(tmp_path, name, encoding, line, said):
+    text = json.dumps(plan("p", title="Rückenschmerz"), indent=2, ensure_ascii=False)
+    (tmp_path / "cases").mkdir()
+    (tmp_path / "sound.json").write_text(json.dumps(plan("q")))
+    (tmp_path / name).write_bytes(text.encode(encoding))
+
+    (problem,) = lint(tmp_path)
+
+    assert (problem.where.file, problem.where.line) == (name, line)
+    assert said in problem.message
+    assert problem.hint == "write UTF-8"
+
+
 def test_a_member_that_stands_twice_is_an_error(lint_plan):
     (problem,) = lint_plan('{"resourceType": "PlanDefinition", "url": "a", "url": "b"}')
 

@@ -110,7 +110,7 @@ def test_text_shows_the_line_with_a_caret_what_to_do_and_where_to_read_on(guidel
     assert caret.index("^") == line.index("exist()")
     assert "'exists'" in hint
     assert see == "  see docs/lint-rules.md#unknown-function"
-    assert total == "1 files, 1 problems"
+    assert total == "1 file, 1 problem"
 
 
 def test_a_long_line_is_cut_around_the_caret(guideline, tmp_path):
@@ -161,7 +161,7 @@ def test_a_warning_does_not_fail_the_run(guideline, tmp_path):
 
     assert done.returncode == 0
     assert "[unused-definition]" in done.stdout
-    assert "1 files, 0 problems, 1 warnings" in done.stdout
+    assert "1 file, 0 problems, 1 warning" in done.stdout
 
 
 # --- --fix ---
@@ -300,7 +300,7 @@ def test_a_folder_is_judged_within_its_guideline_and_alone_reported(tmp_path):
     assert "unknown" not in told
     assert "a/PlanDefinition.json" in told
     assert "b/PlanDefinition.json" not in told
-    assert told.splitlines()[-1].startswith("1 files, ")
+    assert told.splitlines()[-1].startswith("1 file, ")
 
 
 def test_what_keeps_the_guideline_from_loading_is_told_for_any_folder_of_it(tmp_path):
@@ -334,7 +334,7 @@ def test_a_file_is_judged_within_its_guideline_and_alone_reported(tmp_path):
     assert "unknown" not in told
     assert "a/PlanDefinition.json" in told
     assert "b/PlanDefinition.json" not in told
-    assert told.splitlines()[-1].startswith("1 files, ")
+    assert told.splitlines()[-1].startswith("1 file, ")
 
 
 def test_of_several_files_each_is_reported(tmp_path):
@@ -367,7 +367,7 @@ def test_a_case_file_is_judged_by_itself(tmp_path, is_whole):
     place, *_, total = done.stdout.splitlines()
     assert place.startswith("cases/broken.json:3:")
     assert "a case has no member 'expects'" in place
-    assert total == "1 files, 1 problems"
+    assert total == "1 file, 1 problem"
 
 
 def test_fix_of_a_file_mends_that_file_alone(tmp_path):

@@ -90,7 +90,7 @@ def test_warnings_are_printed_and_do_not_fail_the_command(check, tmp_path):
 
     assert result.exit_code == 0
     assert "warning: PlanDefinition-p.json" in result.output
-    assert "1 files, 0 problems, 1 warnings" in result.output
+    assert "1 file, 0 problems, 1 warning" in result.output
 
 
 def test_a_text_of_facts_alone_has_nothing_to_translate(check):

@@ -46,8 +46,7 @@ def test_json_in_another_unicode_encoding_is_told_to_be_utf_8(send, message, enc
     reply = send(json.dumps(message()).encode(encoding), tail=tail)
     assert reply.status == 400
     assert reply.text == (
-        "The message is not usable JSON at line 1, column 1: it is UTF-16 or UTF-32; "
-        "send the body in UTF-8"
+        "The message is not usable JSON at line 1, column 1: it is UTF-16 or UTF-32; write UTF-8"
     )
 
 
@@ -62,7 +61,7 @@ def test_a_compressed_body_without_its_header_is_told_so(send, message):
 def test_naming_the_encoding_does_not_help_it(send, message, encoding):
     head = f"Content-Type: application/json; charset={encoding}\r\n".encode()
     reply = send(json.dumps(message()).encode(encoding), head)
-    assert (reply.status, "send the body in UTF-8" in reply.text) == (400, True)
+    assert (reply.status, "write UTF-8" in reply.text) == (400, True)
 
 
 @pytest.mark.requirement("GEN-1", "E1")
@@ -76,7 +75,7 @@ def test_latin_1_is_told_where_it_is_not_utf_8(send):
 def test_a_byte_order_mark_is_refused_by_name(send, message):
     reply = send(b"\xef\xbb\xbf" + json.dumps(message()).encode())
     assert reply.status == 400
-    assert "it starts with a byte order mark; send UTF-8 without the mark" in reply.text
+    assert "it starts with a byte order mark; write UTF-8 without the mark" in reply.text
 
 
 @pytest.mark.requirement("E4", "REQ-14")
