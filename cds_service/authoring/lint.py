@@ -19,7 +19,9 @@ from cds_service.authoring import (
     extension_lint,
     mechanical,
     metadata_lint,
+    naming_lint,
     prefetch_lint,
+    required_codes,
     revisions,
     translation_lint,
     use_lint,
@@ -28,11 +30,11 @@ from cds_service.authoring import (
 from cds_service.authoring.problem_places import placed_in_case
 from cds_service.data import plan_library
 from cds_service.errors import ContentError, ContentErrors, Where, did_you_mean
-from cds_service.fhirpath.model import elements_of
+from cds_service.fhirpath.model import elements_of, fhir_types
 from cds_service.hooks.service import HookService
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
     from zoneinfo import ZoneInfo
 
@@ -41,12 +43,21 @@ if TYPE_CHECKING:
 
 HINT = "see the element's definition in FHIR R4 (hl7.org/fhir/R4)"
 
-_RULES = (translation_lint, use_lint, extension_lint, metadata_lint, prefetch_lint, mechanical)
+_RULES = (
+    translation_lint,
+    use_lint,
+    naming_lint,
+    extension_lint,
+    metadata_lint,
+    prefetch_lint,
+    mechanical,
+)
 """The modules whose rules look at content that loads."""
 
 _ALWAYS_LOOKED_FOR = (
     translation_lint.WARNINGS
     | use_lint.WARNINGS
+    | naming_lint.WARNINGS
     | metadata_lint.WARNINGS
     | mechanical.WARNINGS
     | case_content.WARNINGS
@@ -102,9 +113,11 @@ def check(
         if cases_in is not None:
             found.extend(_in_cases(library, cases_in))
             looked |= case_lint.WARNINGS
+    told = {item.where for item in stops}
     for path in files_within(directory, folders):
         with suppress(ContentError):  # what is no resource stops the load, and is told so
-            found.extend(invalid_fhir(plan_library.read_source(directory, path)))
+            invalid = invalid_fhir(plan_library.read_source(directory, path))
+            found.extend(item for item in invalid if item.where not in told)
     found.extend(_broken_cases(directory, None if stops else library.content))
     findings = _judged([*stops, *found], directory, looked)
     return findings if not within else _of_files(findings, directory, folders, stops)
@@ -187,20 +200,34 @@ def invalid_fhir(source: Source) -> Iterator[ContentError]:
     resource_type = str(source.resource["resourceType"])
     try:
         model = get_fhir_model_class(resource_type)
-    except KeyError:
-        yield source.root.problem(
-            f"'{resource_type}' is not a FHIR R4 resource type", "resourceType", code="fhir-type"
-        )
+    except (KeyError, ValueError):
+        message = f"'{resource_type}' is not a FHIR R4 resource type"
+        hint = did_you_mean(resource_type, fhir_types())
+        yield source.root.problem(message, "resourceType", code="fhir-type", hint=hint)
         return
     try:
-        model.model_validate_json(fhir_json.encode(source.resource))
+        read = model.model_validate_json(fhir_json.encode(source.resource))
     except ValidationError as error:
         for item in error.errors():
-            message, hint = item["msg"].removeprefix("Value error, "), HINT
-            if item["type"] == "extra_forbidden":
-                message, hint = _unknown_element(source, item["loc"])
+            message, hint = _objection(source, item)
             where = source.root.nearest(*item["loc"])
             yield ContentError(message, code="fhir", hint=hint, where=where)
+        return
+    for wrong in required_codes.wrong_codes(read):
+        message = f"{wrong.steps[-1]} is '{wrong.code}', not one of {', '.join(wrong.allowed)}"
+        hint = did_you_mean(wrong.code, wrong.allowed) or HINT
+        yield source.root.problem(message, *wrong.steps, code="fhir", hint=hint)
+
+
+def _objection(source: Source, item: Mapping[str, Any]) -> tuple[str, str]:
+    """What FHIR objects to, as a sentence and a hint; `item` is an error of the models."""
+    if item["type"] == "extra_forbidden":
+        return _unknown_element(source, item["loc"])
+    if item["type"] == "list_type":
+        return "a list is needed here", "put it in square brackets: [ … ]"
+    if item["type"] == "string_pattern_mismatch":
+        return f"{item['input']!r} is not written as FHIR asks for here", HINT
+    return item["msg"].removeprefix("Value error, "), HINT
 
 
 def _unknown_element(source: Source, steps: Sequence[str | int]) -> tuple[str, str]:

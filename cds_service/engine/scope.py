@@ -17,7 +17,7 @@ from cds_service.engine.canonicals import (
     VARIABLE,
 )
 from cds_service.engine.plan_definition import DataRequirement, Expression
-from cds_service.errors import ContentError, ContentErrors, ExpressionError
+from cds_service.errors import ContentError, ContentErrors, ExpressionError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -151,7 +151,8 @@ def unsupported(element: Element, problems: Problems) -> str | None:
             reason,
             "language",
             code="unsupported-language",
-            hint="write it in FHIRPath, or add a cqf-alternativeExpression in text/fhirpath",
+            hint=did_you_mean(str(element.json["language"]), [LANGUAGE])
+            or "write it in FHIRPath, or add a cqf-alternativeExpression in text/fhirpath",
         )
     )
     return reason

@@ -96,18 +96,21 @@ class Element:
         return Where(self.source.file, fhir_path(self.source.resource, self.steps))
 
     def where(self, *steps: str | int) -> Where:
-        """File, FHIR path, line and column of this element, or of what `steps` lead to in it."""
+        """File, FHIR path, line and column of this element, or of what `steps` lead to in it.
+
+        Of a member that is not there, line and column are those of what should have it.
+        """
         path = (*self.steps, *steps)
-        place = fhir_json.position(self.source.text, path)
-        line, column = place or (None, None)
+        existing = (path[:end] for end in range(len(path), -1, -1))
+        places = (fhir_json.position(self.source.text, each) for each in existing)
+        line, column = next((place for place in places if place), (None, None))
         return Where(self.source.file, fhir_path(self.source.resource, path), line, column)
 
     def nearest(self, *steps: str | int) -> Where:
         """`where()` of the deepest of `steps` that the file really has."""
         for end in range(len(steps), 0, -1):
-            where = self.where(*steps[:end])
-            if where.line is not None:
-                return where
+            if fhir_json.position(self.source.text, (*self.steps, *steps[:end])) is not None:
+                return self.where(*steps[:end])
         return self.where()
 
     def problem(

@@ -96,8 +96,8 @@ class Names(Protocol):
     def membership(self, reference: str) -> Membership | None:
         """The membership test of a value set."""
 
-    def has_value_sets(self) -> bool:
-        """Whether value sets can be looked up at all."""
+    def value_set_names(self) -> list[str] | None:
+        """The ids of all value sets, for hints; None where none can be looked up at all."""
 
     def message(self, code: str) -> Text | None:
         """The text of a message, None when there is no such message."""

@@ -14,11 +14,12 @@ from cds_service.fhirpath.calls import compile_call
 from cds_service.fhirpath.code import NOTHING, Code, Run, Scope, Site, Types, itself
 from cds_service.fhirpath.collection import Incomplete, Node, element_types
 from cds_service.fhirpath.evaluation import Frame, unknown
+from cds_service.fhirpath.functions import FUNCTIONS
 from cds_service.fhirpath.functions.filtering import item_at
 from cds_service.fhirpath.functions.registry import merged, run_over
 from cds_service.fhirpath.functions.types import specifier, type_test
 from cds_service.fhirpath.json_first import from_json
-from cds_service.fhirpath.model import ancestors, elements_of, is_fhir_type
+from cds_service.fhirpath.model import ancestors, elements_of, fhir_types, is_fhir_type
 from cds_service.fhirpath.operations import compile_operation
 from cds_service.fhirpath.quantity import Quantity
 from cds_service.fhirpath.references import compile_variable
@@ -206,6 +207,8 @@ def _element(receiver: Code, node: Any, scope: Scope) -> Code:
 
 def _element_types(types: Types, node: Any, scope: Scope) -> Types:
     if types is None or any(not elements_of(kind) for kind in types):
+        if scope.names.strict_variables:  # in guidelines data are FHIR's, elsewhere anybody's
+            _refuse_bare_function(node, scope)
         return None
     if node.name == "resourceType":
         return None
@@ -221,7 +224,15 @@ def _element_types(types: Types, node: Any, scope: Scope) -> Types:
     return joint
 
 
+def _refuse_bare_function(node: Any, scope: Scope) -> None:
+    """Raises ExpressionError for a function without its parentheses: no element is called so."""
+    if node.name in FUNCTIONS and not any(node.name in elements_of(kind) for kind in fhir_types()):
+        message = f"the function {node.name}() lacks its parentheses"
+        raise scope.error(node, message, f"write {node.name}()", code="unknown-element")
+
+
 def _unknown_element(types: Types, node: Any, scope: Scope) -> ExpressionError:
+    _refuse_bare_function(node, scope)
     kinds = sorted(types or ())
     for kind in kinds:
         element = elements_of(kind).get(node.name)
@@ -229,9 +240,13 @@ def _unknown_element(types: Types, node: Any, scope: Scope) -> ExpressionError:
             base, of = element.concrete_of, element.types[0]
             json_hint = f"write '{base}' or '{base}.ofType({of})'"
             return scope.error(node, f"'{node.name}' is JSON, not an element of {kind}", json_hint)
-    names = {name for kind in kinds for name, e in elements_of(kind).items() if not e.concrete_of}
+    names = {name for kind in kinds for name in elements_of(kind)}
     owner = " or ".join(kinds) if len(kinds) <= 3 else "any of the possible types"
     hint = did_you_mean(node.name, names)
+    if scope.source[node.offset - 1 : node.offset] != ".":  # no path leads to it
+        is_variable = node.name in scope.names.known_names()
+        meant = f"did you mean '%{node.name}'?" if is_variable else None
+        hint = meant or hint or f"a text stands in single quotes: '{node.name}'"
     return scope.error(node, f"{owner} has no element '{node.name}'", hint, code="unknown-element")
 
 

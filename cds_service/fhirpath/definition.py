@@ -39,5 +39,9 @@ class Definition:
 class ValueSets(Protocol):
     """The value sets at hand."""
 
+    @property
+    def names(self) -> list[str]:
+        """Their ids, for hints."""
+
     def resolve(self, reference: str) -> Membership | None:
         """The membership test of a value set by canonical URL or id, None when it is not known."""

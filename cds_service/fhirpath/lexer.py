@@ -35,6 +35,11 @@ _TOKEN = re.compile(
 )
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
 _ESCAPED = {"n": "\n", "r": "\r", "t": "\t", "f": "\f"}
+_OF_OTHER_LANGUAGES = {
+    "!": "write .not() behind what is not to be",
+    **dict.fromkeys('"‘’“”', "a text stands in straight single quotes: 'text'"),
+}
+"""What is meant by characters that are none of FHIRPath's."""
 _UNTERMINATED = {"'": "string", "`": "quoted name", "/": "comment"}
 
 
@@ -112,4 +117,5 @@ def _unreadable(text: str, position: int) -> ExpressionError:
         message = "this is not a valid date or time literal"
     else:
         message = f"unexpected character {character!r}"
-    return ExpressionError(message, expression=text, offset=position)
+    hint = _OF_OTHER_LANGUAGES.get(character)
+    return ExpressionError(message, expression=text, offset=position, hint=hint)

@@ -184,9 +184,9 @@ class Library:
         """The membership test of a value set by canonical URL or id."""
         return None if self.value_sets is None else self.value_sets.resolve(reference)
 
-    def has_value_sets(self) -> bool:
-        """Whether value sets were given."""
-        return self.value_sets is not None
+    def value_set_names(self) -> list[str] | None:
+        """The ids of the value sets, None where none were given."""
+        return None if self.value_sets is None else self.value_sets.names
 
     def message(self, code: str) -> Text | None:
         """The text of a message."""

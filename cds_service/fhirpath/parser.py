@@ -56,6 +56,8 @@ _INFIX = {
 }
 _POLARITY = 11
 _FLAT = frozenset({"and", "or", "|"})
+_DOUBLED = {"&": "and", "|": "or", "=": "="}
+"""What other languages write with two of these signs."""
 _SPECIALS = ("$this", "$index", "$total")
 RESERVED = frozenset(
     {"true", "false", "and", "or", "xor", "implies", "div", "mod", *CALENDAR_UNITS}
@@ -113,7 +115,22 @@ class _Parser:
         if token.kind == "symbol" and token.value in ")]}":
             self.fail(f"this '{token.value}' closes nothing", token)
         raw = self.text[token.offset : token.end]
-        self.fail(f"unexpected '{raw}'", token, did_you_mean(raw, _INFIX))
+        before = self.tokens[self.position - 1] if self.position else None
+        self.fail(f"unexpected '{raw}'", token, self.meant(raw, before))
+
+    def meant(self, raw: str, before: Token | None) -> str | None:
+        """What the author may have meant by a token that cannot stand behind `before`."""
+        said = "" if before is None else self.text[before.offset : before.end]
+        if raw.lower() in _INFIX and raw not in _INFIX:
+            return f"write '{raw.lower()}': operators have small letters"
+        if raw == said and raw in _DOUBLED:
+            return f"write '{_DOUBLED[raw]}'"
+        if said == "not":
+            return f"write not() behind what it is of: {raw}.not()"
+        if before is not None and before.kind == "number":
+            close = did_you_mean(raw, [*CALENDAR_UNITS, *_INFIX])
+            return close or "a unit other than those of the calendar stands in quotes: 38 'Cel'"
+        return did_you_mean(raw, _INFIX)
 
     def height(self, offset: int, *parts: Syntax) -> int:
         depth = 1 + max((part.depth for part in parts), default=0)

@@ -81,6 +81,54 @@ def test_an_unknown_element_is_named_with_what_may_be_meant(
     assert hint in problem.hint
 
 
+@pytest.mark.parametrize(
+    ("changed", "path", "sentence", "hint"),
+    [
+        (
+            {"status": "Active"}, "PlanDefinition.status",
+            "status is 'Active', not one of draft, active, retired, unknown",
+            "did you mean 'active'?",
+        ),
+        (
+            {"action": [{"id": "a", "priority": "high"}]}, "PlanDefinition.action[0].priority",
+            "priority is 'high', not one of routine, urgent, asap, stat",
+            "hl7.org",
+        ),
+        (
+            {"action": {"id": "a"}}, "PlanDefinition.action", "a list is needed here", "[ … ]",
+        ),
+        (
+            {"id": "a plan"}, "PlanDefinition.id",
+            "'a plan' is not written as FHIR asks for here", "hl7.org",
+        ),
+        (
+            {"resourceType": "PlanDefintion"}, "PlanDefintion.resourceType",
+            "'PlanDefintion' is not a FHIR R4 resource type", "'PlanDefinition'",
+        ),
+    ],
+)  # fmt: skip
+def test_what_else_fhir_objects_to_is_a_sentence(lint_plan, changed, path, sentence, hint):
+    (problem,) = lint_plan({**plan("p"), **changed})
+
+    assert (problem.where.path, problem.message) == (path, sentence)
+    assert hint in problem.hint
+
+
+def test_what_the_loader_tells_is_not_told_again_by_fhir(lint_plan):
+    action = {"id": "a", "condition": [{**condition("true"), "kind": "applicable"}]}
+
+    assert [problem.code for problem in lint_plan(plan("p", action))] == ["condition-kind"]
+
+
+def test_a_member_that_is_missing_is_told_at_the_element_that_needs_it(lint_plan):
+    resource = {key: value for key, value in plan("p").items() if key != "title"}
+
+    (problem,) = lint_plan(resource)
+
+    assert problem.code == "no-title"
+    assert (problem.where.path, problem.where.line) == ("PlanDefinition.title", 1)
+
+
 def test_fhir_objects_to_what_does_not_compile_as_well(lint_plan):
     action = {"id": "a", "condition": [condition("birthDate.exist()")]}
 

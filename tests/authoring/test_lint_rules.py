@@ -84,6 +84,30 @@ def test_a_definition_that_only_a_text_uses_is_used(check):
     assert check(rule("p", card, extension=[variable("weeks", "6")])) == []
 
 
+def test_a_definition_that_hides_one_of_a_library_data_or_another(check):
+    shared = {**library("words", "obs"), "extension": [variable("W6", "42")]}
+    inner = {"id": "a", "extension": [variable("here", "2")], "condition": [condition("%here = 2")]}
+    hiding = [variable("W6", "7"), variable("obs", "%W6"), variable("patient", "%obs")]
+    told = rule(
+        "p", inner, library=[shared["url"]], extension=[*hiding, variable("here", "%patient")]
+    )
+
+    found = [item for item in check(told, shared) if item[0] == "hidden-name"]
+
+    assert [path for _, _, path in found] == [
+        "PlanDefinition.action[0].extension[0].valueExpression.name",
+        *(f"PlanDefinition.extension[{number}].valueExpression.name" for number in range(3)),
+    ]
+
+
+def test_a_trigger_that_is_nearly_a_hook_is_told(check):
+    root = {"id": "root", "trigger": [{"type": "named-event", "name": "order-sgin"}]}
+
+    assert ("misspelt-hook", "0-s.json", "PlanDefinition.action[0].trigger[0].name") in check(
+        rule("s", root, description="D")
+    )
+
+
 def test_a_value_set_that_nothing_names(check):
     idle = {
         "resourceType": "ValueSet", "id": "VS-IDLE", "url": f"{BASE}/ValueSet/VS-IDLE",

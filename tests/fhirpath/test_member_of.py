@@ -21,6 +21,7 @@ class Pain:
 
     def __init__(self) -> None:
         self.asked: list[str] = []
+        self.names = ["pain"]
 
     def resolve(self, reference: str) -> Callable[[str | None, str], bool] | None:
         self.asked.append(reference)
@@ -59,6 +60,27 @@ def test_an_unknown_value_set_stops_the_compilation() -> None:
         compile_expression("code.memberOf('VS-X')", value_sets=Pain())
     assert raised.value.offset == 14
     assert raised.value.hint
+
+
+def test_a_value_set_that_is_nearly_one_that_is_loaded_is_suggested() -> None:
+    with pytest.raises(ExpressionError) as raised:
+        compile_expression("code.memberOf('https://example.org/ValueSet/pian')", value_sets=Pain())
+    assert raised.value.hint == "did you mean 'pain'?"
+
+
+def test_a_definition_without_its_sign_is_suggested() -> None:
+    library = Library({"worse": Definition("worse", "true")}, root_type="Patient")
+    with pytest.raises(ExpressionError) as raised:
+        library.compile("worse and true", root_type="Patient")
+    assert raised.value.hint == "did you mean '%worse'?"
+
+
+def test_a_function_without_parentheses_on_what_is_of_no_known_type_is_told() -> None:
+    library = Library(
+        {"worse": Definition("worse", "%x")}, types={"x": None}, strict_variables=True
+    )
+    with pytest.raises(ExpressionError, match=r"the function not\(\) lacks its parentheses"):
+        library.compile("%worse.not")
 
 
 def test_an_unknown_value_set_in_an_argument_is_reported_where_it_was_written() -> None:

@@ -9,7 +9,7 @@ import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from cds_service.errors import EvaluationError
+from cds_service.errors import EvaluationError, did_you_mean
 from cds_service.fhirpath import facts, rows
 from cds_service.fhirpath.code import Code, Compiling, Scope, Site
 from cds_service.fhirpath.collection import (
@@ -175,9 +175,11 @@ def _known_value_set(constant: tuple[Any, ...], node: Syntax, scope: Scope) -> M
     found = scope.names.membership(reference) if isinstance(reference, str) else None
     if found is not None:
         return found
-    hint = "load it, or correct its canonical URL or id"
-    if not scope.names.has_value_sets():
-        hint = "no value sets were given to the compiler"
+    names = scope.names.value_set_names()
+    hint = "no value sets were given to the compiler"
+    if names is not None:
+        close = did_you_mean(str(reference).rpartition("/")[2], names)
+        hint = close or "load it, or correct its canonical URL or id"
     node, scope = origin(node, scope)
     raise scope.error(node, f"unknown value set '{reference}'", hint, "unknown-value-set")
 
