@@ -89,7 +89,7 @@ def html(coverage: Coverage) -> str:
 
 
 def _where(item: Covered) -> str:
-    return f"{page.text(item.place.label)}<br>{page.mark(f'line {item.place.where.line}', 'quiet')}"
+    return f"{page.path(item.place.label)}<br>{page.mark(f'line {item.place.where.line}', 'quiet')}"
 
 
 def _words(item: Covered) -> str:

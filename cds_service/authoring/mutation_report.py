@@ -174,5 +174,5 @@ def _row(item: Judged, found: MutationReport) -> list[str]:
     mutant = item.mutant
     reason = found.accepted.get(id(item))
     verdict = page.mark(f"accepted: {reason}", "quiet") if reason else page.mark("unnoticed", "bad")
-    where = f"{page.text(mutant.place.label)}<br>{page.mark(f'line {mutant.line}', 'quiet')}"
+    where = f"{page.path(mutant.place.label)}<br>{page.mark(f'line {mutant.line}', 'quiet')}"
     return [where, page.code(mutant.change), page.code(mutant.text), verdict]

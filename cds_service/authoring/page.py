@@ -18,8 +18,8 @@ body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(
 h1 { font-size: 1.5rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
 table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; vertical-align: top; padding: .35rem .6rem;
-  border-bottom: 1px solid var(--line); }
-th { font-weight: 600; } code { font-size: .85em; }
+  border-bottom: 1px solid var(--line); overflow-wrap: break-word; }
+th { font-weight: 600; } code { font-size: .85em; overflow-wrap: anywhere; }
 .good { color: var(--good); } .bad { color: var(--bad); font-weight: 600; }
 .quiet { color: var(--quiet); } summary { cursor: pointer; }
 .in { border-left: 2px solid var(--line); padding-left: 1rem; } ul { padding-left: 1.2rem; }
@@ -31,6 +31,11 @@ th { font-weight: 600; } code { font-size: .85em; }
 def text(value: object) -> str:
     """A value as HTML text."""
     return escape(str(value))
+
+
+def path(value: object) -> str:
+    """Names with strokes between them, where a line may end."""
+    return escape(str(value)).replace("/", "/<wbr>")
 
 
 def code(value: str) -> str:

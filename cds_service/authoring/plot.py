@@ -10,30 +10,49 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _OPTIONS: dict[str, Any] = {"js": [], "disable_xml_declaration": True}
+_MOST_LABELS = 30
+"""As many labels can be read below the bars."""
 
 
 def rows(
     title: str, unit: str, labels: Sequence[str], series: Mapping[str, Sequence[float]]
 ) -> str:
-    """A horizontal bar for each label, the series stacked in it; `unit` stands at the axis."""
-    return _drawn(pygal.HorizontalStackedBar(title=title, x_title=unit, **_OPTIONS), labels, series)
+    """A horizontal bar for each label, the series stacked in it; `unit` stands at the axis.
+
+    The first label is at the top, as in a table.
+    """
+    plot = pygal.HorizontalStackedBar(title=title, x_title=unit, **_OPTIONS)
+    return _drawn(plot, labels[::-1], _reversed(series))
 
 
 def paired_rows(
     title: str, unit: str, labels: Sequence[str], series: Mapping[str, Sequence[float]]
 ) -> str:
     """Horizontal bars for each label, those of the series beside each other."""
-    return _drawn(pygal.HorizontalBar(title=title, x_title=unit, **_OPTIONS), labels, series)
+    plot = pygal.HorizontalBar(title=title, x_title=unit, **_OPTIONS)
+    return _drawn(plot, labels[::-1], _reversed(series))
 
 
 def columns(
     title: str, unit: str, labels: Sequence[str], series: Mapping[str, Sequence[float]]
 ) -> str:
-    """A vertical bar for each label, the series stacked in it; `unit` stands at the axis."""
+    """A vertical bar for each label, the series stacked in it; `unit` stands at the axis.
+
+    Of many labels only every so manieth is written.
+    """
     plot = pygal.StackedBar(
-        title=title, y_title=unit, x_label_rotation=60, show_minor_x_labels=True, **_OPTIONS
+        title=title,
+        y_title=unit,
+        x_label_rotation=60,
+        x_labels_major_every=1 + len(labels) // _MOST_LABELS,
+        show_minor_x_labels=False,
+        **_OPTIONS,
     )
     return _drawn(plot, labels, series)
+
+
+def _reversed(series: Mapping[str, Sequence[float]]) -> dict[str, Sequence[float]]:
+    return {name: values[::-1] for name, values in series.items()}
 
 
 def _drawn(plot: Any, labels: Sequence[str], series: Mapping[str, Sequence[float]]) -> str:

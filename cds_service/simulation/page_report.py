@@ -60,7 +60,7 @@ def _by_rule(counts: Tally, older: Tally | None) -> str:
 def _difference(result: Result) -> Iterator[str]:
     if result.older is None:
         return
-    yield f"<h2>Against {page.text(result.against)}</h2>"
+    yield f"<h2>Against {page.path(result.against)}</h2>"
     yield f"<p>Before: {page.text(burden(result.older))}.</p>"
     if not result.changes:
         yield "<p>No call shows another rule.</p>"
