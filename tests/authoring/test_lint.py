@@ -90,8 +90,9 @@ def test_an_unknown_element_is_named_with_what_may_be_meant(
             "did you mean 'active'?",
         ),
         (
-            {"action": [{"id": "a", "priority": "high"}]}, "PlanDefinition.action[0].priority",
-            "priority is 'high', not one of routine, urgent, asap, stat",
+            {"contact": [{"telecom": [{"system": "telefon"}]}]},
+            "PlanDefinition.contact[0].telecom[0].system",
+            "system is 'telefon', not one of phone, fax, email, pager, url, sms, other",
             "hl7.org",
         ),
         (
