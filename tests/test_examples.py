@@ -40,7 +40,7 @@ def run(client: str, request: Path, base: str) -> subprocess.CompletedProcess[st
     if shutil.which(program[0]) is None:
         pytest.skip(f"there is no {program[0]} on this machine")
     command = [*program, str(EXAMPLES / "clients" / client), str(request), base]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
 
 
 @pytest.fixture

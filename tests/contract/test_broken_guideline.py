@@ -119,7 +119,7 @@ def command(folder, *arguments, **environ):
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
 
