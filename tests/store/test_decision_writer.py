@@ -48,12 +48,15 @@ def test_a_locked_database_delays_no_decision_and_loses_none(locked, rows_of):
 
 
 @pytest.mark.requirement("L2", "B3")
-def test_requests_that_wait_take_so_much_memory_and_the_decisions_are_kept(locked, rows_of):
+def test_requests_that_wait_take_so_much_memory_and_the_decisions_are_kept(
+    locked, rows_of, monkeypatch
+):
+    monkeypatch.setattr("cds_service.store.DECISION_PATIENCE_MS", 60_000)  # 40 MB in one batch
     store, let_go = locked
     request = KeptRequest(b'"%s"' % (b"x" * 20_000_000), "nl")
     assert all(store.record(decision(number, request=request)) for number in range(4))
     let_go()
-    assert store.flush(20)
+    assert store.flush(120)
     assert rows_of("select count(*) from decision") == [(4,)]
     assert rows_of("select count(*) from decision_request") == [(2,)]
 
