@@ -97,6 +97,14 @@ def test_nothing_is_wider_than_a_small_telephone(open_page, path):
     assert page.evaluate("document.documentElement.scrollWidth") == 360
 
 
+def test_titles_in_the_list_have_room_on_a_small_telephone(open_page):
+    viewport = {"width": 360, "height": 700}
+    page = open_page("/workbench/guidelines", ready=".plans", viewport=viewport)
+
+    widths = page.eval_on_selector_all(".plans strong", "all => all.map(e => e.offsetWidth)")
+    assert min(widths) > 250
+
+
 @pytest.mark.parametrize("language", ["en", "de", "nl", "nb"])
 def test_no_word_of_the_menu_is_broken_on_a_small_telephone(open_page, language):
     viewport = {"width": 360, "height": 700}
