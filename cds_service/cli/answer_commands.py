@@ -194,6 +194,7 @@ def _hooks(library: PlanLibrary, *, quieting: bool) -> HookService:
     store = Store(settings.database_url, pseudonym_key=settings.pseudonym_key) if quieting else None
     if store is not None:
         click.get_current_context().call_on_close(store.close)
+        store.prepare()  # a call that finds it away goes on as if nothing were quiet
     return HookService(
         library,
         reader=fhir_client.FhirReader(),

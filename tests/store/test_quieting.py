@@ -257,6 +257,20 @@ def test_explain_says_what_is_quiet_and_how_to_see_it_again(
     assert f"with OR-LATER; shown again after {days_ago(-24).date()}" in told
 
 
+@pytest.mark.parametrize("command", ["call", "explain"])
+def test_overrides_that_cannot_be_read_are_told_and_not_taken_for_none(
+    command, chart, tmp_path, monkeypatch
+):
+    request = tmp_path / "request.json"
+    request.write_text(json.dumps(chart()))
+    monkeypatch.setenv("CDS_DATABASE_URL", f"sqlite:///{request}/cds.sqlite3")
+    arguments = [command, "low-back-pain-patient-view", str(request), "--quieting"]
+    ended = CliRunner().invoke(main, arguments)
+    assert ended.exit_code == 2
+    assert "database" in ended.stderr
+    assert not ended.stdout
+
+
 @pytest.mark.requirement("PHI-4")
 def test_ids_are_nowhere_in_the_database(application, chart, send, override, database):
     names = {"patientId": "canary-patient", "userId": "Practitioner/canary-user"}
