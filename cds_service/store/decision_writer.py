@@ -58,6 +58,7 @@ class DecisionWriter:
         self._is_hurried = False
         self._stop_at: float | None = None
         self._rests_until = 0.0
+        self._most = _BATCH  # in one batch; fewer after a failure, which its size may have caused
 
     def offer(self, decision: Decision) -> bool:
         """Take a decision to be written soon; False when too many wait already."""
@@ -112,6 +113,7 @@ class DecisionWriter:
     def _run(self) -> None:
         while batch := self._next():
             written = self._try(batch)
+            self._most = _BATCH if written else max(self._most // 2, 1)
             with self._changed:
                 for _ in range(written):
                     self._waiting.popleft()
@@ -130,7 +132,7 @@ class DecisionWriter:
                 max(_LINGER_S, self._rests_until - monotonic()),
             )
             self._rests_until = monotonic() + _APART_S
-            return list(islice(self._waiting, _BATCH))
+            return list(islice(self._waiting, self._most))
 
     def _wait_before_next_try(self) -> bool:
         if self._stop_at is not None and monotonic() >= self._stop_at:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy
 
+from cds_service.errors import StoreUnavailable
 from cds_service.store import Decision, KeptRequest, Store
 from cds_service.store.decision_writer import DecisionWriter
 
@@ -122,6 +123,25 @@ store.prepare()
 for number in range(300):
     store.record(decision(number))
 """
+
+
+@pytest.mark.requirement("B3")
+def test_a_batch_that_takes_the_database_too_long_is_written_in_parts():
+    """A statement that is cancelled after its time looks as if the database were away."""
+    written = []
+
+    def write(batch):
+        if len(batch) > 5:
+            cancelled = sqlalchemy.exc.OperationalError("insert", {}, Exception("timeout"))
+            raise StoreUnavailable("took too long") from cancelled
+        written.extend(batch)
+
+    writer = DecisionWriter(write)
+    decisions = [decision(number) for number in range(12)]
+    assert all(map(writer.offer, decisions))
+    assert writer.flush(60)
+    writer.close()
+    assert written == decisions
 
 
 @pytest.mark.slow

@@ -182,6 +182,7 @@ for number in range(40):
     new += store.add_feedback(Sender("s"), [item], received=at)
     decision = Decision(f"{worker}-{number}", at, "s", "h", "core", "r", "i", (), {}, 1.0)
     recorded += store.record(decision)
+assert store.flush(60)
 store.close()
 print(new, recorded)
 """
