@@ -120,7 +120,7 @@ class Store:
         """Take one decision to be written soon. False when it is lost: too many wait already."""
         return self._decisions.offer(decision)
 
-    def flush(self, timeout_s: float = 5.0) -> bool:
+    def flush(self, timeout_s: float = 60.0) -> bool:
         """Write the decisions of this process that wait; False when that did not succeed."""
         return self._decisions.flush(timeout_s)
 

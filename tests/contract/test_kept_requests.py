@@ -90,7 +90,7 @@ def test_a_thousand_decisions_of_the_guideline_come_out_again(tmp_path):
     decisions = list(islice(decisions_of_cases(hooks), 1000))
     for decision in decisions:
         assert store.record(decision)
-    assert store.flush(60)
+    assert store.flush()
 
     again = list(replay(store.decisions(requests=True), library, store, UTC))
 

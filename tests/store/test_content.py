@@ -31,7 +31,7 @@ def add(store, name, at, request=None, **members):
         request=request,
     )
     assert store.record(decision)
-    assert store.flush(20)
+    assert store.flush()
     item = FeedbackItem(**{"card": name, "outcome": "overridden", "at": at, **members})
     store.add_feedback(Sender(SERVICE, "hospital"), [item], received=at)
 

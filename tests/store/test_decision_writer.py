@@ -44,7 +44,7 @@ def test_a_locked_database_delays_no_decision_and_loses_none(locked, rows_of):
     store, let_go = locked
     assert all(store.record(decision(number)) for number in range(10))
     let_go()
-    assert store.flush(20)
+    assert store.flush()
     assert rows_of("select count(*) from decision") == [(10,)]
 
 
@@ -57,7 +57,7 @@ def test_requests_that_wait_take_so_much_memory_and_the_decisions_are_kept(
     request = KeptRequest(b'"%s"' % (b"x" * 20_000_000), "nl")
     assert all(store.record(decision(number, request=request)) for number in range(4))
     let_go()
-    assert store.flush(120)
+    assert store.flush()
     assert rows_of("select count(*) from decision") == [(4,)]
     assert rows_of("select count(*) from decision_request") == [(2,)]
 
@@ -86,7 +86,7 @@ def test_one_that_cannot_be_written_does_not_hold_up_the_others(open_store, rows
     store = Store(database_url, on_lost=lost.append)
     for item in (decision(1), decision(1, service="repeated"), decision(2)):
         store.record(item)
-    assert store.flush(20)
+    assert store.flush()
     store.close()
     assert rows_of("select decision_id, service from decision order by 1") == [
         ("d1", "s"),
@@ -108,7 +108,7 @@ def test_those_that_come_soon_after_a_batch_are_written_together(monkeypatch):
     assert first.wait(20)
     for number in range(1, 6):
         writer.offer(decision(number))
-    assert writer.flush(20)
+    assert writer.flush(60)
     writer.close()
     assert batches == [1, 5]
 
@@ -157,8 +157,8 @@ def test_a_forked_process_writes_its_own(either_store, rows_of):
     child = os.fork()
     if child == 0:
         either_store.record(decision(1))
-        os._exit(0 if either_store.flush(20) else 1)
+        os._exit(0 if either_store.flush() else 1)
     assert os.waitpid(child, 0)[1] == 0
     either_store.record(decision(2))
-    assert either_store.flush(20)
+    assert either_store.flush()
     assert rows_of("select decision_id from decision order by 1") == [("d1",), ("d2",)]

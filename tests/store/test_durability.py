@@ -80,7 +80,7 @@ taken = store.record(Decision("d", at, "s", "h", "core", "r", "i", (), {}, 1.0))
 print(kept, taken, any(store.problem() for _ in range(500)))
 resource.setrlimit(resource.RLIMIT_FSIZE, none)
 add(kept)
-print(store.problem() is None, store.flush(20))
+print(store.problem() is None, store.flush())
 """
 
 

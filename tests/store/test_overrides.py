@@ -49,7 +49,7 @@ def overridden(store, asking=ASKING, *, at=NOW, received=NOW, quieted=None, reas
             persons=persons,
         )
     )
-    assert store.flush(20)
+    assert store.flush()
     system, code = reason or (None, None)
     item = FeedbackItem(name, "overridden", at, reason_system=system, reason_code=code)
     store.add_feedback(Sender(SERVICE, asking.tenant), [item], received=received)

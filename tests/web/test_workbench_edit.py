@@ -25,7 +25,7 @@ def folder(tmp_path_factory):
 def reader(folder):
     """The workbench over the folder; it may not write."""
     settings = {"DATABASE_URL": f"sqlite:///{folder.parent}/read.sqlite3", "PLANS": str(folder)}
-    return client_with(WORKBENCH="yes", **settings).app.test_client()
+    return client_with(WORKBENCH="yes", THREADS="6", **settings).app.test_client()
 
 
 @pytest.fixture(scope="module")
